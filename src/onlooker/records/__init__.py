@@ -1,0 +1,30 @@
+"""The nouns: frozen dataclasses that flow between the rooms. No files, no networks."""
+
+from onlooker.records.geometry import Box, Point, Polygon, bounding_box
+from onlooker.records.moment import EVIDENCE_KINDS, EvidenceKind, Moment
+from onlooker.records.source import MEDIA_KINDS, Description, MediaFacts, MediaKind, Producer
+from onlooker.records.text import DetectedText, Page, RecognizedText, TextLine, TextWord
+from onlooker.records.time import TimeSpan
+from onlooker.records.visual import View
+
+__all__ = [
+    "EVIDENCE_KINDS",
+    "MEDIA_KINDS",
+    "Box",
+    "Description",
+    "DetectedText",
+    "EvidenceKind",
+    "MediaFacts",
+    "MediaKind",
+    "Moment",
+    "Page",
+    "Point",
+    "Polygon",
+    "Producer",
+    "RecognizedText",
+    "TextLine",
+    "TextWord",
+    "TimeSpan",
+    "View",
+    "bounding_box",
+]

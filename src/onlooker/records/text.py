@@ -1,0 +1,98 @@
+"""Text found in a picture: words, lines, pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onlooker.records.geometry import Box, Polygon, bounding_box
+
+
+@dataclass(frozen=True, slots=True)
+class DetectedText:
+    """A place in a picture where a word stands.
+
+    Attributes:
+        polygon: Four or more corners, clockwise from the top left, in pixels of the picture.
+        confidence: Probability in [0, 1].
+    """
+
+    polygon: Polygon
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecognizedText:
+    """What a crop says.
+
+    Attributes:
+        text: The characters read; empty where nothing legible was found.
+        confidence: Probability in [0, 1].
+        char_spans: For each character, its left and right end as fractions of the crop's width.
+    """
+
+    text: str
+    confidence: float
+    char_spans: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextWord:
+    """A word that was found and read."""
+
+    text: str
+    polygon: Polygon
+    confidence: float
+
+    @property
+    def box(self) -> Box:
+        """The upright box around the word."""
+        return bounding_box(self.polygon)
+
+
+@dataclass(frozen=True, slots=True)
+class TextLine:
+    """Words that stand on one line, in reading order."""
+
+    words: tuple[TextWord, ...]
+
+    @property
+    def text(self) -> str:
+        """The words, joined by single spaces."""
+        return " ".join(word.text for word in self.words)
+
+    @property
+    def box(self) -> Box:
+        """The upright box around the line."""
+        return bounding_box(point for word in self.words for point in word.polygon)
+
+    @property
+    def confidence(self) -> float:
+        """The mean confidence of the words, weighted by their length."""
+        weights = [max(1, len(word.text)) for word in self.words]
+        total = sum(w * word.confidence for w, word in zip(weights, self.words, strict=True))
+        return total / sum(weights) if weights else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The text of one picture.
+
+    Attributes:
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
+        lines: Lines in reading order.
+    """
+
+    width: int
+    height: int
+    lines: tuple[TextLine, ...]
+
+    @property
+    def text(self) -> str:
+        """The lines, one below the other."""
+        return "\n".join(line.text for line in self.lines)
+
+    @property
+    def words(self) -> tuple[TextWord, ...]:
+        """All words in reading order."""
+        return tuple(word for line in self.lines for word in line.words)
