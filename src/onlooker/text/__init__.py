@@ -1,0 +1,1 @@
+"""Text in pictures: finding, reading and rendering it."""

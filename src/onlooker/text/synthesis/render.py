@@ -1,0 +1,158 @@
+"""Draw a string with a font: its alpha mask, and a polygon around each character."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from onlooker.errors import ConfigError
+from onlooker.text.synthesis.fonts import FontFace
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedText:
+    """A string as drawn.
+
+    Attributes:
+        mask: Alpha ``(h, w)`` uint8; 255 is full ink.
+        char_polygons: ``(len(text), 4, 2)`` float32, corners (x, y) clockwise from the top left,
+            in pixels of the mask. A space has the height of its neighbours.
+        text: What is written.
+    """
+
+    mask: npt.NDArray[np.uint8]
+    char_polygons: npt.NDArray[np.float32]
+    text: str
+
+    def word_polygons(self) -> list[tuple[str, npt.NDArray[np.float32]]]:
+        """Join the character polygons of each word → (word, (4, 2) float32) in reading order."""
+        words = []
+        start = 0
+        for word in self.text.split(" "):
+            end = start + len(word)
+            if word:
+                first, last = self.char_polygons[start], self.char_polygons[end - 1]
+                box = self.char_polygons[start:end]
+                if np.ptp(first[:2, 1]) < 1e-3:  # upright: the rectangle around all characters
+                    low, high = box.min(axis=(0, 1)), box.max(axis=(0, 1))
+                    corners = [
+                        [low[0], low[1]],
+                        [high[0], low[1]],
+                        [high[0], high[1]],
+                        [low[0], high[1]],
+                    ]
+                    words.append((word, np.asarray(corners, np.float32)))
+                else:
+                    words.append((word, np.stack([first[0], last[1], last[2], first[3]])))
+            start = end + 1
+        return words
+
+
+def render_text(
+    text: str,
+    face: FontFace,
+    size_px: int,
+    rng: np.random.Generator,
+    *,
+    spacing: float = 0.0,
+    stretch: float = 1.0,
+    stroke_px: int = 0,
+    wobble: float = 0.0,
+    bend: float = 0.0,
+    margin_px: int = 0,
+) -> RenderedText:
+    """Draw ``text``.
+
+    Args:
+        text: One line, all of it covered by ``face``.
+        face: The font face.
+        size_px: Pixels per em.
+        rng: Draws the wobble; unused otherwise.
+        spacing: Extra room after each character, in em.
+        stretch: Width factor (0.7: condensed).
+        stroke_px: Thickens every stroke by this many pixels on each side.
+        wobble: Standard deviation of each character's vertical offset, in em (handmade signs).
+        bend: Rise of the middle over the ends in text widths (0.1: a gentle arc; < 0: sags).
+        margin_px: Empty border around the ink.
+
+    Raises:
+        ConfigError: The face draws nothing for the text.
+    """
+    font = face.font(size_px)
+    pad = size_px // 2 + stroke_px + 2
+    if spacing == 0.0 and wobble == 0.0:
+        ends = [font.getlength(text[:i]) for i in range(len(text) + 1)]
+        size = (int(ends[-1]) + 2 * pad, 2 * size_px + 2 * pad)
+        canvas = Image.new("L", size)
+        draw = ImageDraw.Draw(canvas)
+        draw.text((pad, pad), text, 255, font, stroke_width=stroke_px)
+    else:
+        widths = [font.getlength(c) + spacing * size_px for c in text]
+        ends = [0.0, *np.cumsum(widths).tolist()]
+        size = (int(max(ends)) + 2 * pad, 2 * size_px + 2 * pad)
+        canvas = Image.new("L", size)
+        draw = ImageDraw.Draw(canvas)
+        for character, x in zip(text, ends, strict=False):
+            y = pad + wobble * size_px * float(np.clip(rng.standard_normal(), -2, 2))
+            draw.text((pad + x, y), character, 255, font, stroke_width=stroke_px)
+    box = canvas.getbbox()
+    if box is None:
+        raise ConfigError(f"{face.path.name} draws nothing for {text!r} at {size_px} px")
+    left, top, right, bottom = box
+    mask = np.asarray(canvas.crop(box))
+    # Spaces at either end have no ink: their boxes may leave the mask, which does no harm.
+    edges = np.asarray(ends, np.float32) + (pad - left)
+    edges = np.clip(edges, 0, mask.shape[1])
+    polygons = _ink_boxes(mask, edges)
+    if stretch != 1.0:
+        width = max(1, round(mask.shape[1] * stretch))
+        polygons[:, :, 0] *= width / mask.shape[1]
+        mask = np.asarray(
+            cv2.resize(mask, (width, mask.shape[0]), interpolation=cv2.INTER_AREA), np.uint8
+        )
+    if bend:
+        mask, polygons = _bend(mask, polygons, bend)
+    if margin_px:
+        mask = np.pad(mask, margin_px)
+        polygons = polygons + np.float32(margin_px)
+    return RenderedText(mask=np.ascontiguousarray(mask), char_polygons=polygons, text=text)
+
+
+def _ink_boxes(
+    mask: npt.NDArray[np.uint8], edges: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Bound the ink between neighbouring edges → (n, 4, 2)."""
+    height = mask.shape[0]
+    boxes = np.empty((len(edges) - 1, 4), np.float32)
+    for i, (x0, x1) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        columns = mask[:, int(x0) : max(int(x0) + 1, int(np.ceil(x1)))]
+        rows = np.flatnonzero(columns.max(axis=1) > 40) if columns.size else np.empty(0, int)
+        y0, y1 = (rows[0], rows[-1] + 1) if rows.size else (0, height)
+        boxes[i] = x0, y0, x1, y1
+    x0, y0, x1, y1 = boxes.T
+    corners = np.stack([x0, y0, x1, y0, x1, y1, x0, y1], axis=1)
+    return corners.reshape(-1, 4, 2)
+
+
+def _bend(
+    mask: npt.NDArray[np.uint8], polygons: npt.NDArray[np.float32], bend: float
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Shift columns along a parabola and shear nothing: a cheap arc that keeps letters upright."""
+    height, width = mask.shape
+    rise = abs(bend) * width
+    extra = int(np.ceil(rise))
+    middle = (np.arange(width, dtype=np.float32) - width / 2) / (width / 2)
+    lift = rise * (middle**2 if bend > 0 else 1 - middle**2)  # (w,) how far each column sinks
+    rows = np.arange(height + extra, dtype=np.float32)[:, None] - lift[None, :]
+    columns = np.broadcast_to(np.arange(width, dtype=np.float32)[None, :], rows.shape)
+    bent = cv2.remap(
+        mask, np.ascontiguousarray(columns), rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
+    )
+    moved = polygons.copy()
+    at = np.clip(moved[:, :, 0].astype(int), 0, width - 1)
+    moved[:, :, 1] += lift[at]
+    return np.asarray(bent, np.uint8), moved
