@@ -59,13 +59,13 @@ _TWINS = {
 
 
 def normalize(text: str) -> str:
-    """Map ``text`` onto the charset where that loses nothing the eye can see.
+    r"""Map ``text`` onto the charset where that loses nothing the eye can see.
 
     Composes accents (NFC), replaces look-alikes and ligatures. Characters without a twin stay as
     they are; test them with :func:`unreadable`.
 
     Example:
-        >>> normalize("5 \\u00b5m \\u2212 e\\u0301")
+        >>> normalize("5 \u00b5m \u2212 e\u0301")
         '5 μm - é'
     """
     return "".join(_TWINS.get(c, c) for c in unicodedata.normalize("NFC", text))

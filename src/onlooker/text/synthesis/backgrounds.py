@@ -124,7 +124,7 @@ def _skimage_photos() -> list[Picture]:
     for name in _SKIMAGE:
         try:
             photo = np.asarray(getattr(data, name)())
-        except Exception:  # noqa: BLE001 - some pictures are downloaded on demand; do without them
+        except Exception:  # some pictures are downloaded on demand; do without them
             continue
         photos.append(photo if photo.ndim == 3 else np.repeat(photo[:, :, None], 3, axis=2))
     return photos

@@ -33,13 +33,15 @@ MAX_BYTES = 400_000
 _CASE_TELLING = "abdefghijlmnqrt"
 _SIDE_PX = 16  # glyphs are compared as 16 × 16 pictures
 _DRAW_PX = 40
-#: Mean correlation with the letters' mean look below which a face is not readable as Latin. Set by
-#: looking at the faces sorted by it: music, runes and dingbats lie below, heavy script above.
-MIN_LIKENESS = 0.32
+#: Share of letters and digits that must be nearer to the mean look of themselves than to that of
+#: all but two others. Set by looking at the faces sorted by it: music, runes, Greek on Latin codes
+#: lie below, blackletter and script above.
+MIN_LEGIBILITY = 0.38
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789" + LOWER
 _SYMBOL_NAME = re.compile(
     r"dingbat|symbol|ornament|icon|awesome|emoji|music|chess|braille|barcode|cmex|cmsy|cmmi|"
     r"msam|msbm|astro|rune|runic|hierogl|cuneiform|cherok|wasy|bullets|arrow|pifont|moon|logo|"
-    r"phonetic|tipa|sign|semaphor|skak|crosswd|smiley|fourier-?orn|marvo|circuit|dice|knot|math",
+    r"phonetic|tipa|sign|semaphor|skak|crosswd|smiley|fourier-?orn|marvo|circuit|dice|knot|math(?!pazo|ptm)",
     re.IGNORECASE,
 )
 
@@ -188,20 +190,31 @@ def inspect(files: Iterable[Path], *, per_family: int = 3) -> list[FontFace]:
     if not judged:
         return []
 
-    all_looks = np.stack([looks for _, looks in judged])  # (faces, letters, 256)
-    mean = np.median(all_looks, axis=0)
+    mean = np.nanmedian(np.stack([looks for _, looks in judged]), axis=0)  # (letters, 256)
     mean -= mean.mean(axis=-1, keepdims=True)
     mean /= np.linalg.norm(mean, axis=-1, keepdims=True) + 1e-6
-    likeness = np.einsum("flp,lp->fl", all_looks, mean).mean(axis=1)
+    legible = [_legibility(looks, mean) for _, looks in judged]
 
     kept: dict[str, list[FontFace]] = {}
-    for (face, _), like in zip(judged, likeness, strict=True):
-        if like >= MIN_LIKENESS:
+    for (face, _), score in zip(judged, legible, strict=True):
+        if score >= MIN_LEGIBILITY:
             kept.setdefault(face.family, []).append(face)
     chosen: list[FontFace] = []
     for faces in kept.values():
         chosen += sorted(faces, key=lambda f: (len(f.style), f.style))[:per_family]
     return chosen
+
+
+def _legibility(looks: np.ndarray, mean: np.ndarray) -> float:
+    """Compute the share of letters whose own mean look is among the three nearest."""
+    have = ~np.isnan(looks[:, 0])
+    near = looks[have] @ mean.T  # (letters drawn, letters)
+    own = near[np.arange(len(near)), np.flatnonzero(have)]
+    better = (near > own[:, None] + 1e-6).sum(axis=1)
+    scores = better < 3
+    upper = np.flatnonzero(have) < 36
+    shares = [scores[part].mean() for part in (upper, ~upper) if part.any()]
+    return float(min(shares))
 
 
 def _stem(full_name: str) -> str:
@@ -241,7 +254,7 @@ def _look(glyph: np.ndarray) -> np.ndarray:
 
 
 def _judge(path: Path) -> tuple[frozenset[str], np.ndarray] | None:
-    """Find what a face draws → (characters, looks (36, 256)), or None if it is of no use."""
+    """Find what a face draws → (characters, looks (62, 256)), or None if it is of no use."""
     try:
         font = ImageFont.truetype(str(path), _DRAW_PX, layout_engine=ImageFont.Layout.BASIC)
         missing = {
@@ -265,13 +278,16 @@ def _judge(path: Path) -> tuple[frozenset[str], np.ndarray] | None:
                 return None
             continue
         glyphs[character] = glyph
+    space = _glyph(font, " ")
+    if space is None or space.any():
+        return None
     needed = {glyphs[c].tobytes() for c in NEEDED}
     if len(needed) < len(NEEDED) - 1:  # O may equal 0
         return None
     # Small capitals, or capitals twice: such a face never shows lower case.
     if all(c in glyphs for c in LOWER):
         alike = np.mean([_look(glyphs[c]) @ _look(glyphs[c.upper()]) for c in _CASE_TELLING])
-        if alike > 0.85:
+        if alike > 0.72:
             for c in list(glyphs):
                 if c.islower() and c.upper() in glyphs:
                     del glyphs[c]
@@ -285,5 +301,6 @@ def _judge(path: Path) -> tuple[frozenset[str], np.ndarray] | None:
             continue
         seen.setdefault(data, character)
         characters.add(character)
-    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-    return frozenset(characters), np.stack([_look(glyphs[c]) for c in letters])
+    nothing = np.full(_SIDE_PX**2, np.nan, np.float32)
+    looks = [_look(glyphs[c]) if c in characters else nothing for c in _LETTERS]
+    return frozenset(characters), np.stack(looks)

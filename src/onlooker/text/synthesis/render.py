@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import cv2
@@ -102,7 +103,7 @@ def render_text(
     box = canvas.getbbox()
     if box is None:
         raise ConfigError(f"{face.path.name} draws nothing for {text!r} at {size_px} px")
-    left, top, right, bottom = box
+    left = box[0]
     mask = np.asarray(canvas.crop(box))
     # Spaces at either end have no ink: their boxes may leave the mask, which does no harm.
     edges = np.asarray(ends, np.float32) + (pad - left)
@@ -128,7 +129,7 @@ def _ink_boxes(
     """Bound the ink between neighbouring edges → (n, 4, 2)."""
     height = mask.shape[0]
     boxes = np.empty((len(edges) - 1, 4), np.float32)
-    for i, (x0, x1) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for i, (x0, x1) in enumerate(itertools.pairwise(edges)):
         columns = mask[:, int(x0) : max(int(x0) + 1, int(np.ceil(x1)))]
         rows = np.flatnonzero(columns.max(axis=1) > 40) if columns.size else np.empty(0, int)
         y0, y1 = (rows[0], rows[-1] + 1) if rows.size else (0, height)
