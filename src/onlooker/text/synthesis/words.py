@@ -1,0 +1,336 @@
+"""Word pictures as a text detector would cut them out: what the recogniser learns from.
+
+A string is drawn with a random face, given an outline, a shadow, a texture, bent, turned and seen
+in perspective, put on a background beside fragments of other text, lit, blurred, sampled at a low
+resolution, compressed, and cut out more or less tightly. The kinds of damage, and their shares,
+follow what photos of street scenes, born-digital pictures and slides show, judged by eye.
+
+References:
+    Jaderberg et al. 2014, "Synthetic data and artificial neural networks for natural scene text
+    recognition" (layers, borders, shadows, perspective); Yim et al. 2021, "SynthTIGER" (fragments
+    of neighbouring text, balanced characters and lengths).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from onlooker.text.charset import CHARSET
+from onlooker.text.synthesis import effects
+from onlooker.text.synthesis.backgrounds import BackgroundBank
+from onlooker.text.synthesis.corpus import Corpus
+from onlooker.text.synthesis.fonts import FontBank, FontFace
+from onlooker.text.synthesis.render import render_text
+
+#: Height of all pictures, and the step of their widths: equal widths make batches without padding.
+HEIGHT_PX = 32
+WIDTH_STEP_PX = 8
+MIN_WIDTH_PX = 16
+MAX_WIDTH_PX = 480
+
+#: Share of lines of several words, and of clean small text as on slides and screens.
+_LINE_SHARE = 0.12
+_CLEAN_SHARE = 0.10
+
+#: Below these the ink cannot be told from the ground; set by looking at what they refuse.
+_MIN_STEP = 9.0
+_MIN_CORRELATION = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class WordPicture:
+    """A picture ``(32, W)`` uint8 grey, W a multiple of 8, and what it says."""
+
+    picture: npt.NDArray[np.uint8]
+    text: str
+
+
+def width_for(height: float, width: float) -> int:
+    """Compute the width at which a crop is read: its shape kept, but for rounding to the step."""
+    wanted = width * HEIGHT_PX / max(height, 1e-6)
+    steps = max(round(wanted / WIDTH_STEP_PX), MIN_WIDTH_PX // WIDTH_STEP_PX)
+    return min(steps * WIDTH_STEP_PX, MAX_WIDTH_PX)
+
+
+class WordSynthesizer:
+    """Draws word pictures.
+
+    Args:
+        fonts: Faces to draw with.
+        corpus: Strings to draw.
+        backgrounds: What they stand on.
+    """
+
+    def __init__(self, fonts: FontBank, corpus: Corpus, backgrounds: BackgroundBank) -> None:
+        self.fonts = fonts
+        self.corpus = corpus
+        self.backgrounds = backgrounds
+
+    def draw(self, rng: np.random.Generator) -> WordPicture:
+        """Draw one word picture."""
+        while True:
+            is_line = rng.random() < _LINE_SHARE
+            text = self.corpus.line(rng) if is_line else self.corpus.word(rng)
+            text = text[:44].strip()
+            if not text or any(c not in CHARSET for c in text):
+                continue
+            face = self.fonts.pick(rng, text)
+            clean = rng.random() < (0.5 if is_line else _CLEAN_SHARE)
+            picture = self._compose(rng, text, face, clean=clean)
+            if picture is not None:
+                return WordPicture(picture=picture, text=text)
+
+    def _compose(
+        self, rng: np.random.Generator, text: str, face: FontFace, *, clean: bool
+    ) -> npt.NDArray[np.uint8] | None:
+        size = int(rng.integers(26, 44)) if clean else int(rng.integers(30, 52))
+        short = len(text) <= 2
+        spacing = wobble = bend = 0.0
+        stretch, stroke = 1.0, 0
+        if not clean:
+            if rng.random() < 0.22:
+                spacing = float(
+                    rng.uniform(0.02, 0.12) if rng.random() < 0.6 else rng.uniform(0.12, 0.6)
+                )
+            elif rng.random() < 0.08:
+                spacing = float(-rng.uniform(0.01, 0.05))
+            if rng.random() < 0.05:
+                wobble = float(rng.uniform(0.02, 0.07))
+            if rng.random() < 0.4:
+                stretch = float(np.exp(rng.normal(-0.05, 0.22)))
+            if rng.random() < 0.09 and len(text) >= 4:
+                bend = float(rng.normal(0, 0.07))
+            if rng.random() < 0.26:
+                stroke = 1 if rng.random() < 0.75 else 2
+        rendered = render_text(
+            text,
+            face,
+            size,
+            rng,
+            spacing=spacing,
+            stretch=stretch,
+            stroke_px=stroke,
+            wobble=wobble,
+            bend=bend,
+        )
+        ink = rendered.mask
+        ink_height, ink_width = ink.shape
+        if ink_width > 30 * ink_height or ink_width < 2 or ink_height < 2:
+            return None
+
+        # Where the ink's corners come to lie: turned, sheared, in perspective.
+        angle = 0.0
+        if not clean:
+            kind = rng.random()
+            spread = 1.2 if kind < 0.5 else 5.0 if kind < 0.88 else 13.0
+            angle = np.deg2rad(np.clip(rng.normal(0, spread), -28, 28))
+            angle *= 1.0 if ink_width > ink_height else 0.6
+        corners = np.array(
+            [[0, 0], [ink_width, 0], [ink_width, ink_height], [0, ink_height]], np.float32
+        )
+        centre = corners.mean(axis=0)
+        turn = np.array(
+            [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]], np.float32
+        )
+        if not clean and rng.random() < 0.35:
+            shear = np.clip(rng.normal(0, 0.15), -0.4, 0.4)
+            turn = turn @ np.array([[1, shear], [0, 1]], np.float32)
+        placed = (corners - centre) @ turn.T
+        if not clean and rng.random() < 0.45:
+            jitter = rng.normal(0, 0.08, (4, 2)) * ink_height
+            placed += np.clip(jitter, -0.25 * ink_height, 0.25 * ink_height)
+
+        # The crop: the box around the placed corners, with margins (< 0: cuts into the text).
+        low, high = placed.min(axis=0), placed.max(axis=0)
+        kind = rng.random()
+        if kind < 0.45:
+            margins = rng.uniform(0.0, 0.12, 4)
+        elif kind < 0.88:
+            margins = rng.uniform(0.05, 0.38, 4)
+        else:
+            margins = rng.uniform(-0.06, 0.1, 4)
+        margins = margins * ink_height
+        if short or not text[-1].isalnum():  # a cut would remove the whole mark
+            margins = np.maximum(margins, 0)
+        left, top, right, bottom = margins
+        if ink_height < 0.45 * size:  # "-", "...", "~": the crop of a reader is not that tight
+            extra = (0.75 * size - ink_height) / 2
+            top, bottom = (
+                top + extra * rng.uniform(0.6, 1.4),
+                bottom + extra * rng.uniform(0.6, 1.4),
+            )
+        shift = np.array([left - low[0], top - low[1]], np.float32)
+        width = int(np.ceil(high[0] - low[0] + left + right))
+        height = int(np.ceil(high[1] - low[1] + top + bottom))
+        if width < 3 or height < 3:
+            return None
+        homography = cv2.getPerspectiveTransform(corners, (placed + shift).astype(np.float32))
+        interpolation = cv2.INTER_LINEAR
+        if not clean and rng.random() < 0.3:
+            ink = self._with_neighbours(rng, rendered.mask, face, size, homography, width, height)
+        else:
+            ink = cv2.warpPerspective(ink, homography, (width, height), flags=interpolation)
+        ink = np.asarray(ink, np.uint8)
+        if ink.max() < 60:
+            return None
+        picture = self._paint(rng, ink, clean=clean)
+        pixels = self._photograph(rng, picture, clean=clean, line=" " in text)
+        return pixels if _readable(pixels, ink) else None
+
+    def _with_neighbours(
+        self,
+        rng: np.random.Generator,
+        ink: npt.NDArray[np.uint8],
+        face: FontFace,
+        size: int,
+        homography: npt.NDArray[np.float64],
+        width: int,
+        height: int,
+    ) -> npt.NDArray[np.uint8]:
+        """Put fragments of other words above, below or beside the ink, then warp all of it."""
+        around = size
+        canvas = np.zeros((ink.shape[0] + 2 * around, ink.shape[1] + 2 * around), np.uint8)
+        canvas[around:-around, around:-around] = ink
+        for side in ("above", "below", "left", "right"):
+            if rng.random() > 0.42:
+                continue
+            other = self.corpus.plain_word(rng)
+            if rng.random() < 0.4:
+                other = other.upper()
+            if not face.covers(other):
+                continue
+            mask = render_text(other, face, max(10, int(size * rng.uniform(0.6, 1.0))), rng).mask
+            gap = int(size * rng.uniform(0.1, 0.45))
+            h, w = mask.shape
+            x = around + int(rng.uniform(-0.3, 0.5) * ink.shape[1])
+            y = around + int((ink.shape[0] - h) * rng.random())
+            if side == "above":
+                y = around - gap - h
+            elif side == "below":
+                y = around + ink.shape[0] + gap
+            elif side == "left":
+                x = around - gap - w
+            else:
+                x = around + ink.shape[1] + gap
+            x0, y0 = max(x, 0), max(y, 0)
+            x1, y1 = min(x + w, canvas.shape[1]), min(y + h, canvas.shape[0])
+            if x1 > x0 and y1 > y0:
+                part = mask[y0 - y : y1 - y, x0 - x : x1 - x]
+                np.maximum(canvas[y0:y1, x0:x1], part, out=canvas[y0:y1, x0:x1])
+        move = np.array([[1, 0, -around], [0, 1, -around], [0, 0, 1]], np.float64)
+        warped = cv2.warpPerspective(
+            canvas, homography @ move, (width, height), flags=cv2.INTER_LINEAR
+        )
+        return np.asarray(warped, np.uint8)
+
+    def _paint(
+        self, rng: np.random.Generator, ink: npt.NDArray[np.uint8], *, clean: bool
+    ) -> effects.Grey:
+        """Lay the ink, its outline and its shadow on a background, in shades of grey."""
+        height, width = ink.shape
+        if clean:
+            ground = np.full((height, width), 255 * rng.random() ** 0.6, np.float32)
+            if rng.random() < 0.5:
+                ground[:] = 255.0 if rng.random() < 0.7 else 255 * rng.random()
+        else:
+            patch = self.backgrounds.patch(rng, height, width)
+            ground = cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        level = float(ground.mean())
+        if not clean and rng.random() < 0.6:  # signs are plainer than the world around them
+            ground = level + (ground - level) * np.float32(rng.uniform(0.1, 0.8))
+        contrast = rng.uniform(20, 50) if rng.random() < 0.14 else rng.uniform(50, 235)
+        up, down = 255 - level, level
+        brighter = rng.random() < (0.5 if min(up, down) > contrast else float(up > down))
+        shade = level + min(contrast, up) if brighter else level - min(contrast, down)
+        alpha = ink.astype(np.float32) * np.float32(1 / 255)
+        if clean:
+            return np.asarray(ground + alpha * (np.float32(shade) - ground), np.float32)
+
+        if rng.random() < 0.06:
+            ink = effects.worn(rng, ink)
+            alpha = ink.astype(np.float32) * np.float32(1 / 255)
+        if rng.random() < 0.22:  # shadow or raised edge
+            reach = max(1, round(height * 0.09))
+            dx, dy = int(rng.integers(-reach, reach + 1)), int(rng.integers(-reach, reach + 1))
+            shadow = effects.shifted(ink, dx, dy).astype(np.float32) * np.float32(1 / 255)
+            if rng.random() < 0.6:
+                shadow = cv2.GaussianBlur(shadow, (0, 0), 0.5 + 2 * rng.random())
+            dark = 255 * rng.random() ** 2 if rng.random() < 0.8 else 255 * rng.random()
+            ground = ground + shadow * (np.float32(dark) - ground) * np.float32(rng.uniform(0.3, 1))
+        fill: effects.Grey | np.float32 = np.float32(shade)
+        if rng.random() < 0.2:
+            texture = self.backgrounds.patch(rng, height, width)
+            grain = cv2.cvtColor(texture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+            grain = (grain - grain.mean()) * np.float32(rng.uniform(0.2, 0.7))
+            room = max(abs(shade - level) * 0.6, 6.0)
+            fill = np.float32(shade) + np.clip(grain, -room, room)
+        if rng.random() < 0.14:  # outline in another shade
+            radius = 1 if height < 40 or rng.random() < 0.6 else 2
+            border = effects.thickened(ink, radius).astype(np.float32) * np.float32(1 / 255)
+            other = float(rng.random() * 255)
+            ground = ground + border * (np.float32(other) - ground)
+            if rng.random() < 0.25:  # only the outline shows: the fill is the ground's level
+                fill = np.float32(level)
+                if abs(other - level) < 50:
+                    fill = np.float32((level + 128) % 255)
+            elif abs(other - shade) < 35:
+                fill = np.float32((other + 128) % 255)
+        opacity = np.float32(1.0 if rng.random() < 0.75 else rng.uniform(0.6, 1.0))
+        return np.asarray(ground + alpha * opacity * (fill - ground), np.float32)
+
+    def _photograph(
+        self, rng: np.random.Generator, picture: effects.Grey, *, clean: bool, line: bool
+    ) -> npt.NDArray[np.uint8]:
+        """Light, blur, sample, compress and bring to the height of 32 pixels."""
+        height, width = picture.shape
+        if clean:
+            target = rng.uniform(10, 30)
+        else:
+            if rng.random() < 0.3:
+                picture = effects.uneven_light(rng, picture)
+            # Pixels of height at which the camera saw the word.
+            kind = rng.random()
+            target = rng.uniform(9, 18) if kind < 0.3 else rng.uniform(16, 48)
+            target *= 1.3 if line else 1.0
+        scale = min(target / height, 1.0)
+        small = (max(3, round(width * scale)), max(6, round(height * scale)))
+        if not clean and rng.random() < 0.12:
+            picture = effects.shaken(rng, picture, 0.16 * height)
+        if not clean and rng.random() < 0.35:
+            picture = effects.out_of_focus(rng, picture, 0.06 * height)
+        if small != (width, height):
+            how = cv2.INTER_AREA if rng.random() < 0.75 else cv2.INTER_LINEAR
+            picture = np.asarray(cv2.resize(picture, small, interpolation=how), np.float32)
+        if not clean:
+            if rng.random() < 0.25:
+                picture = effects.out_of_focus(rng, picture, 1.1)
+            if rng.random() < 0.15:
+                picture = effects.sharpened(rng, picture)
+            picture = effects.exposure(rng, picture)
+            if rng.random() < 0.5:
+                picture = effects.noisy(rng, picture, 2 + 0.4 * float(picture.std()))
+        pixels = np.clip(picture, 0, 255).astype(np.uint8)
+        if rng.random() < (0.3 if clean else 0.6):
+            pixels = effects.compressed(rng, pixels)
+        jitter = 1.0 if clean else float(np.exp(rng.normal(0, 0.08)))
+        out_width = width_for(height, width * jitter)
+        shrinks = pixels.shape[0] > HEIGHT_PX
+        how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        return np.asarray(cv2.resize(pixels, (out_width, HEIGHT_PX), interpolation=how), np.uint8)
+
+
+def _readable(pixels: npt.NDArray[np.uint8], ink: npt.NDArray[np.uint8]) -> bool:
+    """Say whether the ink still stands out: pictures that no one could read teach guessing."""
+    size = (pixels.shape[1], pixels.shape[0])
+    alpha = cv2.resize(ink, size, interpolation=cv2.INTER_AREA).astype(np.float32).ravel()
+    grey = pixels.astype(np.float32).ravel()
+    alpha -= alpha.mean()
+    grey -= grey.mean()
+    spread = float(np.linalg.norm(alpha)) + 1e-6
+    common = abs(float(alpha @ grey)) / spread
+    step = 255 * common / spread  # grey levels between full ink and none
+    return step >= _MIN_STEP and common >= _MIN_CORRELATION * float(np.linalg.norm(grey))
