@@ -1,0 +1,39 @@
+"""``onlooker train``: train a network by its recipe.
+
+Loads the training side by name from a literal table: with ``synth.py``, the only place where the
+command line reaches over the wall between using and training.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import tomllib
+from pathlib import Path
+
+import click
+
+from onlooker.errors import ConfigError, MissingExtraError
+
+TRAINERS = {
+    "text.recognition": "onlooker.text.recognition.train",
+    "text.detection": "onlooker.text.detection.train",
+}
+
+
+@click.command("train", short_help="Train a network by its recipe.")
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="As: train.minutes=30")
+def command(recipe: Path, overrides: tuple[str, ...]) -> None:
+    """Train by RECIPE, a file like recipes/text.recognition/ctc/recipe.toml."""
+    if not recipe.is_file():
+        raise ConfigError(f"{recipe} is no file; recipes lie in recipes/<task>/<name>/recipe.toml")
+    try:
+        task = tomllib.loads(recipe.read_text(encoding="utf-8")).get("task", "")
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{recipe} is not TOML: {error}") from error
+    if task not in TRAINERS:
+        raise ConfigError(f"{recipe}: task = {task!r}; expected one of {', '.join(TRAINERS)}")
+    if importlib.util.find_spec("torch") is None:
+        raise MissingExtraError("training", "train")
+    importlib.import_module(TRAINERS[task]).train_from_recipe(recipe, overrides)

@@ -1,0 +1,246 @@
+"""The work on a library: coarse passes first, one medium at a time, each result kept whole.
+
+Pass 1 (``look``) makes everything findable by name, description, subtitles and PDF text; pass 2
+(``read``) reads pictures; pass 3 (``hear``) transcribes speech. A pass goes over all media before
+the next begins, so that the library is searchable throughout. What a killed process had not stored
+is done again; what it had stored is not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from onlooker.library.analyzers import Analysis, Engines, Medium, Progress, analyze
+from onlooker.library.store import STAGES, MediaRow, PathRow, Stage, Store
+
+# Seconds of work on a small machine, only to weigh files against each other in the progress bar:
+# a second of video, a page, a photo. Measured orders of magnitude, no promise.
+_COST_S: dict[Stage, dict[str, float]] = {
+    "look": {"second": 0.004, "page": 0.03, "each": 0.05},
+    "read": {"second": 0.035, "page": 0.4, "each": 0.3},
+    "hear": {"second": 0.05, "page": 0.0, "each": 0.05},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something happened during the work on a library.
+
+    Attributes:
+        kind: ``scan`` a file is compared; ``start``, ``progress``, ``done``, ``failed``,
+            ``skipped`` a medium's stage; ``offline`` a known folder is not there; ``stopped`` the
+            time was up or a person stopped it.
+        stage: The stage, None while scanning.
+        path: The file.
+        fraction: How much of this medium's stage is done, in [0, 1].
+        work_done: Work done in this pass, in estimated seconds.
+        work_total: Work of this pass, in estimated seconds.
+        position: Number of this medium in the pass, from 1.
+        media_total: Number of media in the pass.
+        seconds: Time the stage took so far.
+        media_seconds: Length of the recording, 0 where there is none.
+        moments: Number of moments found.
+        reason: Why it failed, was skipped or stopped.
+    """
+
+    kind: Literal[
+        "scan", "start", "progress", "done", "failed", "skipped", "offline", "stopped"
+    ]  # fmt: skip
+    stage: Stage | None = None
+    path: Path | None = None
+    fraction: float = 0.0
+    work_done: float = 0.0
+    work_total: float = 0.0
+    position: int = 0
+    media_total: int = 0
+    seconds: float = 0.0
+    media_seconds: float = 0.0
+    moments: int = 0
+    reason: str = ""
+
+
+@dataclass(slots=True)
+class Summary:
+    """What the work came to."""
+
+    seen: int = 0
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    done: dict[Stage, int] = field(default_factory=lambda: dict.fromkeys(STAGES, 0))
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+    skipped: list[tuple[Path, str]] = field(default_factory=list)
+    offline: list[Path] = field(default_factory=list)
+    moments: int = 0
+    seconds: float = 0.0
+    stopped: str = ""
+
+
+def cost_s(row: MediaRow, stage: Stage) -> float:
+    """Estimate the work of a stage in seconds, to weigh media against each other."""
+    unit = _COST_S[stage]
+    facts = row.facts
+    return (
+        unit["each"] + unit["second"] * (facts.duration_s or 0) + unit["page"] * (facts.pages or 0)
+    )
+
+
+class Ingest:
+    """Runs the passes over all media that need them.
+
+    Args:
+        store: The store, already locked for writing.
+        engines: The predictors.
+        on_event: Called from the same thread; must not write to the store.
+    """
+
+    def __init__(self, store: Store, engines: Engines, on_event: Callable[[Event], None]) -> None:
+        self._store = store
+        self._engines = engines
+        self._on_event = on_event
+        self._progress: Progress | None = None
+        self._stopped = ""
+
+    def stop(self, reason: str) -> None:
+        """Stop as soon as possible; the medium at work is left for the next run."""
+        self._stopped = reason
+        if self._progress is not None:
+            self._progress.stop()
+
+    @property
+    def stopped(self) -> str:
+        """Why the work was stopped; empty while it goes on."""
+        return self._stopped
+
+    def run(
+        self,
+        summary: Summary,
+        *,
+        stages: Sequence[Stage],
+        until: float | None = None,
+        newest_first: bool = False,
+    ) -> None:
+        """Do the passes.
+
+        Args:
+            summary: Filled as the work goes on.
+            stages: Which passes, in their order.
+            until: POSIX time stamp after which no further medium is begun.
+            newest_first: Begin with the newest media.
+        """
+        for stage in STAGES:
+            if stage in stages and not self._stopped:
+                self._pass(summary, stage, until, newest_first)
+        if self._stopped:
+            summary.stopped = self._stopped
+            self._on_event(Event(kind="stopped", reason=self._stopped))
+
+    def _pass(
+        self, summary: Summary, stage: Stage, until: float | None, newest_first: bool
+    ) -> None:
+        producer = self._engines.producer(stage)
+        ids = self._store.pending(stage, producer=producer, newest_first=newest_first)
+        costs = {media_id: cost_s(self._store.media(media_id), stage) for media_id in ids}
+        total = sum(costs.values())
+        done = 0.0
+        for position, media_id in enumerate(ids, 1):
+            if until is not None and time.time() >= until:
+                self._stopped = "the time given with --until is over"
+            if self._stopped:
+                return
+            row = self._store.media(media_id)
+            path = _first_there(row)
+            if path is None:
+                done += costs[media_id]
+                continue
+            cost = costs[media_id]
+
+            def event(
+                kind: Literal["start", "progress", "done", "failed", "skipped"],
+                fraction: float,
+                *,
+                seconds: float = 0.0,
+                moments: int = 0,
+                reason: str = "",
+                # Bound now: a progress event may come from within this very iteration only.
+                base: float = done,
+                of: float = cost,
+                at: Path = path,
+                number: int = position,
+                length: float = row.facts.duration_s or 0.0,
+            ) -> None:
+                self._on_event(
+                    Event(
+                        kind=kind,
+                        stage=stage,
+                        path=at,
+                        fraction=fraction,
+                        work_done=base + fraction * of,
+                        work_total=total,
+                        position=number,
+                        media_total=len(ids),
+                        seconds=seconds,
+                        media_seconds=length,
+                        moments=moments,
+                        reason=reason,
+                    )
+                )
+
+            event("start", 0.0)
+            began = time.perf_counter()
+
+            def report(fraction: float, tell: Any = event, since: float = began) -> None:
+                tell("progress", fraction, seconds=time.perf_counter() - since)
+
+            self._progress = Progress(report)
+            medium = Medium(row, path, lambda m=media_id: self._store.moments(m), self._engines)
+            analysis = analyze(medium, stage, self._progress)
+            seconds = time.perf_counter() - began
+            if self._progress.stopped:
+                return  # half a result is no result
+            self._keep(row, path, stage, analysis, seconds)
+            done += cost
+            summary.moments += len(analysis.moments)
+            if analysis.state == "done":
+                summary.done[stage] += 1
+                event("done", 1.0, seconds=seconds, moments=len(analysis.moments),
+                      reason=analysis.reason)  # fmt: skip
+            elif analysis.state == "failed":
+                summary.failed.append((path, analysis.reason))
+                event("failed", 1.0, seconds=seconds, reason=analysis.reason)
+            else:
+                summary.skipped.append((path, analysis.reason))
+                event("skipped", 1.0, seconds=seconds, reason=analysis.reason)
+
+    def _keep(
+        self, row: MediaRow, path: Path, stage: Stage, analysis: Analysis, seconds: float
+    ) -> None:
+        producer = self._engines.producer(stage)
+        if analysis.facts is not None:
+            times = [p.mtime_ns for p in row.paths if p.path == path]
+            self._store.put_facts(
+                row.id, analysis.facts, file_time=(times[0] if times else 0) / 1e9
+            )
+        if analysis.state != "done" and not analysis.moments and analysis.views is None:
+            self._store.put_failure(row.id, stage, producer, analysis.state, analysis.reason)
+            return
+        self._store.put_result(
+            row.id,
+            stage,
+            producer,
+            moments=analysis.moments,
+            views=analysis.views,
+            seconds=seconds,
+            state=analysis.state,
+            reason=analysis.reason,
+        )
+
+
+def _first_there(row: MediaRow) -> Path | None:
+    """Return the first place where a medium can be read now."""
+    rows: tuple[PathRow, ...] = row.paths
+    return next((p.path for p in rows if p.state == "present" and p.path.exists()), None)

@@ -1,0 +1,286 @@
+"""Walk the known folders and tell the store what lies where.
+
+A renamed file keeps its records (same content), a file edited in place becomes a new medium, a
+drive that is not there is offline rather than deleted, and a folder link is never followed, so
+that no walk goes in circles.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from onlooker.errors import MediaError
+from onlooker.library.store import STAGES, PathRow, RootRow, Stage, Store
+from onlooker.media.kind import SUFFIXES, sniff
+from onlooker.media.sidecars import stamp
+from onlooker.records import MediaKind
+
+# Folders that hold copies, caches and versions of other tools, never a person's media.
+ALWAYS_EXCLUDED = (
+    ".*",
+    "@eaDir",
+    "#recycle",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "node_modules",
+    "__pycache__",
+    "*.part",
+    "*.crdownload",
+)
+_BLOCK_BYTES = 1 << 20
+
+STAGES_OF: dict[MediaKind, tuple[Stage, ...]] = {
+    "video": STAGES,
+    "audio": ("look", "hear"),
+    "photo": ("look", "read"),
+    "document": ("look", "read"),
+}
+
+
+@dataclass(slots=True)
+class ScanResult:
+    """What a walk found."""
+
+    seen: int = 0
+    added: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    failed: list[PathRow] = field(default_factory=list)
+    offline: list[Path] = field(default_factory=list)
+
+
+def content_hash(path: Path) -> str:
+    """Return the BLAKE2b-128 of a file's bytes, hexadecimal.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def excluded(relative: str, patterns: Sequence[str]) -> bool:
+    """Return whether a path below a root is left out.
+
+    A pattern without ``/`` is matched with every part of the path, one with ``/`` with the whole
+    (``*`` crosses folders there, as in ``.gitignore``'s ``**``).
+    """
+    parts = relative.split("/")
+    for pattern in patterns:
+        bare = pattern.rstrip("/")
+        if "/" in bare:
+            bare = bare.removeprefix("./")
+            if fnmatch.fnmatch(relative, bare) or fnmatch.fnmatch(relative, f"{bare}/*"):
+                return True
+        elif any(fnmatch.fnmatch(part, bare) for part in parts):
+            return True
+    return False
+
+
+def walk(
+    root: Path,
+    top: Path,
+    exclude: Sequence[str],
+    skip: Path,
+    failed: Callable[[Path, str], None],
+) -> Iterator[Path]:
+    """Iterate over the media files below a folder in a stable order.
+
+    Args:
+        root: The absolute folder that patterns are relative to.
+        top: Where to begin: the root or a folder below it.
+        exclude: Patterns of the user, on top of `ALWAYS_EXCLUDED`.
+        skip: A folder that is never entered (the library itself).
+        failed: Called with each folder that cannot be listed, and why.
+    """
+    patterns = (*ALWAYS_EXCLUDED, *exclude)
+    stack = [top]
+    while stack:
+        folder = stack.pop()
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            failed(folder, f"the folder cannot be listed: {error.strerror}")
+            continue
+        folders = []
+        for entry in entries:
+            path = Path(entry.path)
+            relative = path.relative_to(root).as_posix()
+            if excluded(relative, patterns) or path == skip:
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif path.suffix.lower() in SUFFIXES and not _is_folder_link(entry):
+                yield path
+        stack.extend(reversed(folders))
+
+
+def _is_folder_link(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_symlink() and entry.is_dir()
+    except OSError:
+        return False
+
+
+class Scanner:
+    """Brings the store's picture of the file system up to date, one root at a time.
+
+    Args:
+        store: Where to tell it.
+        library_folder: The library's own folder, left out of every walk.
+        on_file: Called with each file that is looked at.
+        should_stop: Asked between files.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        library_folder: Path,
+        *,
+        on_file: Callable[[Path], None] = lambda _path: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._store = store
+        self._library_folder = library_folder
+        self._on_file = on_file
+        self._should_stop = should_stop
+        self.result = ScanResult()
+
+    def scan(self, root: RootRow, only: Path | None = None) -> None:
+        """Walk one root and record what was found, changed, renamed and removed.
+
+        Args:
+            root: A known folder or file.
+            only: Look no further than this folder or file below it.
+        """
+        top = only or root.path
+        known = {
+            row.path: row
+            for row in self._store.paths(root.id)
+            if row.path == top or top in row.path.parents
+        }
+        if not self._is_there(top, known):
+            self._store.set_root_offline(root.id, True)
+            self.result.offline.append(root.path)
+            return
+        if root.offline:
+            self._store.set_root_offline(root.id, False)
+        seen: set[Path] = set()
+        unlisted: list[Path] = []
+
+        def folder_failed(folder: Path, reason: str) -> None:
+            unlisted.append(folder)
+            self._fail(folder, root, 0, 0, "", reason)
+            seen.add(folder)
+
+        files: Iterator[Path]
+        if top.is_dir():
+            files = walk(root.path, top, root.exclude, self._library_folder, folder_failed)
+        else:
+            files = iter((top,))
+        for path in files:
+            if self._should_stop():
+                return  # what was not walked is not gone
+            seen.add(path)
+            self._on_file(path)
+            self._look_at(path, root, known.get(path) or self._store.path(path))
+        # Additions went first: a renamed file's content has its new path before the old one goes.
+        gone = [
+            path
+            for path in known
+            if path not in seen and not any(folder in path.parents for folder in unlisted)
+        ]
+        self._store.forget_paths(gone)
+        self.result.removed += len(gone)
+
+    @staticmethod
+    def _is_there(top: Path, known: dict[Path, PathRow]) -> bool:
+        try:
+            if top.is_dir():
+                # An unplugged drive often leaves its empty mount point behind.
+                with os.scandir(top) as listing:
+                    return not known or any(True for _ in listing)
+            return top.exists() or (not known and top.parent.is_dir())
+        except OSError:
+            return False
+
+    def _look_at(self, path: Path, root: RootRow, known: PathRow | None) -> None:
+        self.result.seen += 1
+        size = mtime = 0
+        beside = ""
+        try:
+            status = path.stat()
+            size, mtime = status.st_size, status.st_mtime_ns
+            beside = stamp(path)
+            if known and (known.size_bytes, known.mtime_ns, known.beside) == (size, mtime, beside):
+                self.result.unchanged += 1
+                if known.state == "failed":
+                    self.result.failed.append(known)
+                elif known.root_id != root.id and known.media_id is not None:
+                    self._move(known, root)
+                return
+            if not stat.S_ISREG(status.st_mode):
+                raise MediaError(f"{path} is not a regular file")
+            if size == 0:
+                raise MediaError(f"{path} is empty (0 bytes)")
+            kind = sniff(path)
+            if kind is None:
+                raise MediaError(
+                    f"{path} is not a video, photo, PDF or audio file that can be opened"
+                )
+            digest = content_hash(path)
+            after = path.stat()
+            if (after.st_size, after.st_mtime_ns) != (size, mtime):
+                raise MediaError(f"{path} was changed while it was read; run the update again")
+        except FileNotFoundError:
+            reason = "a link that leads nowhere" if path.is_symlink() else "the file vanished"
+            self._fail(path, root, size, mtime, beside, f"{path}: {reason}")
+            return
+        except OSError as error:
+            reason = f"{path} cannot be read: {error.strerror or error}"
+            self._fail(path, root, size, mtime, beside, reason)
+            return
+        except MediaError as error:
+            self._fail(path, root, size, mtime, beside, str(error))
+            return
+        row = PathRow(
+            path=path, root_id=root.id, size_bytes=size, mtime_ns=mtime, media_id=None,
+            beside=beside,
+        )  # fmt: skip
+        self._store.put_path(row, content_hash=digest, kind=kind, stages=STAGES_OF[kind])
+        if known:
+            self.result.changed += 1
+        else:
+            self.result.added += 1
+
+    def _move(self, known: PathRow, root: RootRow) -> None:
+        """Let a path belong to another root, which contains the one it was found under."""
+        assert known.media_id is not None
+        medium = self._store.media(known.media_id)
+        self._store.put_path(
+            replace(known, root_id=root.id),
+            content_hash=medium.content_hash,
+            kind=medium.kind,
+            stages=STAGES_OF[medium.kind],
+        )
+
+    def _fail(
+        self, path: Path, root: RootRow, size: int, mtime: int, beside: str, reason: str
+    ) -> None:
+        row = PathRow(
+            path=path, root_id=root.id, size_bytes=size, mtime_ns=mtime, media_id=None,
+            state="failed", reason=reason, beside=beside,
+        )  # fmt: skip
+        self._store.fail_path(row)
+        self.result.failed.append(row)
