@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from onlooker.cli.options import filter_options, json_option, library_option, to_filters
-from onlooker.cli.show import clock, media_json, path_text, plain, safe_text, size
+from onlooker.cli.show import clock, path_text, plain, safe_text, size
+from onlooker.library.export import media_json
 from onlooker.library.store import MediaRow, PathRow
 
 _MARKS = {"done": "✓", "pending": "·", "failed": "✗", "skipped": "–"}

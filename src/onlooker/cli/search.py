@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from onlooker.cli.options import filter_options, json_option, library_option, to_filters
-from onlooker.cli.show import KIND_WORDS, clock, media_json, moment_json, path_text, place, plain
+from onlooker.cli.show import KIND_WORDS, clock, path_text, place, plain
+from onlooker.library.export import media_json, moment_json
 
 if TYPE_CHECKING:
     from onlooker.library.search import Hit, SearchResult

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from pathlib import Path
-from typing import Any
 
-from onlooker.library.store import MediaRow
 from onlooker.records import Moment
 
 KIND_WORDS = {
@@ -65,55 +63,3 @@ def path_text(path: Path) -> str:
 def safe_text(path: Path) -> str:
     """Write a path so that JSON can hold it: bytes that are no UTF-8 become escapes."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-
-
-def moment_json(moment: Moment) -> dict[str, Any]:
-    """Return a moment as plain values."""
-    values: dict[str, Any] = {"kind": moment.kind, "text": moment.text}
-    if moment.field:
-        values["field"] = moment.field
-    if moment.start_s is not None:
-        values["start_s"] = round(moment.start_s, 3)
-        values["end_s"] = round(moment.end_s if moment.end_s is not None else moment.start_s, 3)
-    if moment.page is not None:
-        values["page"] = moment.page
-    if moment.view is not None:
-        values["view"] = moment.view
-    if moment.polygons:
-        values["polygons"] = [
-            [[round(x, 1), round(y, 1)] for x, y in polygon] for polygon in moment.polygons
-        ]
-    values["confidence"] = round(moment.confidence, 3)
-    return values
-
-
-def media_json(row: MediaRow) -> dict[str, Any]:
-    """Return a medium as plain values, without what is empty."""
-    facts = row.facts
-    said = facts.description
-    values: dict[str, Any] = {
-        "id": row.public_id,
-        "kind": row.kind,
-        "title": row.title,
-        "paths": [safe_text(path.path) for path in row.paths],
-        "size_bytes": row.size_bytes,
-        "width": facts.width,
-        "height": facts.height,
-        "duration_s": facts.duration_s,
-        "pages": facts.pages,
-        "captured_at": facts.captured_at,
-        "latitude": facts.latitude,
-        "longitude": facts.longitude,
-        "description": said.description,
-        "creators": list(said.creators),
-        "keywords": list(said.keywords),
-        "series": said.series,
-        "language": said.language,
-        "rights": said.rights,
-        "date": said.date,
-        "stages": {
-            task.stage: {"state": task.state, **({"reason": task.reason} if task.reason else {})}
-            for task in row.tasks
-        },
-    }
-    return {key: value for key, value in values.items() if value not in (None, "", [], 0)}
