@@ -81,11 +81,14 @@ class Page:
         width: Width of the picture in pixels.
         height: Height of the picture in pixels.
         lines: Lines in reading order.
+        unread: Places where text seems to stand that could not be read with confidence: another
+            script, handwriting, letters too small or too blurred.
     """
 
     width: int
     height: int
     lines: tuple[TextLine, ...]
+    unread: tuple[DetectedText, ...] = ()
 
     @property
     def text(self) -> str:

@@ -1,0 +1,330 @@
+"""The reader: picture → page. Detection → rectified crops → recognition → lines in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, cast, overload
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from onlooker.errors import ConfigError, MediaError
+from onlooker.records import DetectedText, Page, Polygon, RecognizedText, TextWord
+from onlooker.text.lines import corners_of, group_lines, turned
+
+if TYPE_CHECKING:
+    from onlooker.records import Producer
+
+Picture = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+VERSION = "1"
+"""Of the steps around the networks: raise it whenever pages may come out otherwise."""
+
+
+class Detector(Protocol):
+    """Finds where words stand (`onlooker.text.detection.TextDetector`)."""
+
+    def __call__(self, pictures: Sequence[Picture], /) -> list[list[DetectedText]]:
+        """Return the places of words for each picture."""
+
+
+class Recognizer(Protocol):
+    """Reads crops (`onlooker.text.recognition.TextRecognizer`)."""
+
+    def __call__(self, crops: Sequence[Picture], /) -> list[RecognizedText]:
+        """Return what each crop says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderConfig:
+    """How detection and recognition are put together.
+
+    Attributes:
+        min_confidence: Words read with less are not words: they are reported in ``Page.unread``.
+        flip_below: A crop read with less confidence is tried upside down, too.
+        flip_gain: By how much the other way up must be better to be believed: most text is upright.
+        tall_aspect: Height : width from which a crop is tried as text that runs up or down.
+        margin: Room added around a word before it is cut out, in heights of the word.
+        max_crop_height_px: Crops are shrunk to this height; the recogniser sees less than that.
+        chunk: Crops cut out at a time: bounds the memory of a page full of text.
+
+    Raises:
+        ConfigError: A value out of range.
+    """
+
+    min_confidence: float = 0.5
+    flip_below: float = 0.5
+    flip_gain: float = 0.15
+    tall_aspect: float = 1.5
+    margin: float = 0.0
+    max_crop_height_px: int = 64
+    chunk: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("min_confidence", "flip_below", "flip_gain"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"ReaderConfig.{name} must be in [0, 1]: {getattr(self, name)}")
+        for name in ("tall_aspect", "max_crop_height_px", "chunk"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"ReaderConfig.{name} must be 1 or more: {getattr(self, name)}")
+
+
+class TextReader:
+    """Reads the text of pictures.
+
+    One picture gives a `Page`; a sequence of pictures gives a list of pages of the same length.
+    Pictures are read one after another, each by itself: a picture's page does not depend on what is
+    read beside it, and memory does not grow with their number.
+
+    Example:
+        >>> reader = TextReader.load()                    # doctest: +SKIP
+        >>> page = reader(picture)                        # doctest: +SKIP
+        >>> pages = reader([picture, another])            # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        recognizer: Recognizer,
+        *,
+        config: ReaderConfig | None = None,
+        producer: Producer | None = None,
+    ) -> None:
+        self.detector = detector
+        self.recognizer = recognizer
+        self.config = config or ReaderConfig()
+        self.producer = producer
+
+    @classmethod
+    def load(cls, *, threads: int | None = None, config: ReaderConfig | None = None) -> TextReader:
+        """Load the shipped networks.
+
+        Args:
+            threads: How many threads the networks may use; None: `onlooker.runtime.threads()`.
+            config: How they are put together.
+
+        Raises:
+            WeightsError: Weights are missing or damaged.
+        """
+        raise NotImplementedError
+
+    @overload
+    def __call__(self, pictures: Picture, /) -> Page: ...
+
+    @overload
+    def __call__(self, pictures: Sequence[Picture], /) -> list[Page]: ...
+
+    def __call__(self, pictures: Picture | Sequence[Picture], /) -> Page | list[Page]:
+        """Read one picture or many.
+
+        Args:
+            pictures: An array (H, W, 3) uint8 RGB, or a sequence of such arrays. An array
+                (N, H, W, 3) counts as a sequence.
+
+        Returns:
+            A `Page` for a single array, else a list of the same length. Polygons are in pixels of
+            the picture that was handed in.
+
+        Raises:
+            MediaError: Something else than such a picture.
+        """
+        if isinstance(pictures, np.ndarray) and pictures.ndim != 4:
+            return self._read(pictures)
+        return [self._read(picture) for picture in pictures]
+
+    def _read(self, picture: Picture) -> Page:
+        pixels = _checked(picture)
+        height, width = pixels.shape[:2]
+        if not height or not width:
+            return Page(width, height, ())
+        found = sorted(self.detector([pixels])[0], key=lambda text: (text.polygon, text.confidence))
+        words: list[TextWord] = []
+        unread: list[DetectedText] = []
+        for place, polygon, reading in self._readings(pixels, found):
+            text = reading.text.strip()
+            if text and reading.confidence >= self.config.min_confidence:
+                words.extend(split_words(reading, polygon))
+            else:
+                unread.append(place)
+        return Page(width, height, group_lines(words), tuple(unread))
+
+    def _readings(
+        self, pixels: Picture, found: Sequence[DetectedText]
+    ) -> Iterator[tuple[DetectedText, Polygon, RecognizedText]]:
+        """Read each place; the polygons come back turned as the text reads."""
+        config = self.config
+        for start in range(0, len(found), config.chunk):
+            places = found[start : start + config.chunk]
+            corners = [corners_of(place.polygon) for place in places]
+            tried = [_quarters_to_try(quad, config.tall_aspect) for quad in corners]
+            best: list[tuple[int, RecognizedText]] = []
+            readings = iter(
+                self._recognize(
+                    pixels,
+                    [(q, n) for q, turns in zip(corners, tried, strict=True) for n in turns],
+                )
+            )
+            for turns in tried:
+                best.append(_choose([(n, next(readings)) for n in turns], config.flip_gain))
+            doubtful = [
+                i
+                for i, (quarters, reading) in enumerate(best)
+                if reading.confidence < config.flip_below and 2 not in tried[i] and quarters == 0
+            ]
+            flipped = self._recognize(pixels, [(corners[i], 2) for i in doubtful])
+            for i, reading in zip(doubtful, flipped, strict=True):
+                best[i] = _choose([best[i], (2, reading)], config.flip_gain)
+            for place, quad, (quarters, reading) in zip(places, corners, best, strict=True):
+                polygon = cast(Polygon, tuple((float(x), float(y)) for x, y in quad))
+                yield place, turned(polygon, quarters), reading
+
+    def _recognize(
+        self, pixels: Picture, wanted: Sequence[tuple[Floats, int]]
+    ) -> list[RecognizedText]:
+        if not wanted:
+            return []
+        config = self.config
+        return self.recognizer(
+            [
+                cut_out(
+                    pixels,
+                    np.roll(quad, -quarters, axis=0),
+                    margin=config.margin,
+                    max_height_px=config.max_crop_height_px,
+                )
+                for quad, quarters in wanted
+            ]
+        )
+
+
+def _checked(picture: object) -> Picture:
+    if (
+        not isinstance(picture, np.ndarray)
+        or picture.ndim != 3
+        or picture.shape[2] != 3
+        or picture.dtype != np.uint8
+    ):
+        given = (
+            f"an array {picture.shape} {picture.dtype}"
+            if isinstance(picture, np.ndarray)
+            else f"a {type(picture).__name__}"
+        )
+        raise MediaError(
+            f"the reader was given {given}; it takes arrays (height, width, 3) uint8 RGB: "
+            "onlooker.media.image.read_image(path) makes one from a file"
+        )
+    return picture
+
+
+def _quarters_to_try(corners: Floats, tall_aspect: float) -> tuple[int, ...]:
+    """Say in which directions a place may have to be read, the likeliest first."""
+    width, height = _size(corners)
+    return (0, 1, 3) if height > tall_aspect * width else (0,)
+
+
+def _choose(
+    candidates: Sequence[tuple[int, RecognizedText]], gain: float
+) -> tuple[int, RecognizedText]:
+    """Take the most confident reading; the first one (upright) unless beaten by ``gain``."""
+    upright = candidates[0]
+    other = max(candidates, key=lambda candidate: (candidate[1].confidence, -candidate[0]))
+    if other[1].text.strip() and (
+        not upright[1].text.strip() or other[1].confidence >= upright[1].confidence + gain
+    ):
+        return other
+    return upright
+
+
+def _size(corners: Floats) -> tuple[float, float]:
+    """Return mean width and height of four corners, clockwise from the top left."""
+    sides = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
+    return float(sides[0] + sides[2]) / 2, float(sides[1] + sides[3]) / 2
+
+
+def cut_out(
+    pixels: Picture, corners: Floats, *, margin: float = 0.0, max_height_px: int = 64
+) -> Picture:
+    """Cut a word out of a picture and straighten it by a perspective warp.
+
+    Args:
+        pixels: Picture (H, W, 3).
+        corners: Array (4, 2), clockwise from the top left of the text as it is read; may lie
+            outside of the picture, whose edge is continued.
+        margin: Room added on each side, in heights of the word.
+        max_height_px: Larger words are shrunk to this height.
+
+    Returns:
+        Array (h, w, 3) with ``h`` ≤ ``max_height_px``, at least 1 × 1.
+    """
+    width, height = _size(corners)
+    if margin and width > 0 and height > 0:
+        along = (corners[1] - corners[0] + corners[2] - corners[3]) / 2 * (margin * height / width)
+        down = (corners[3] - corners[0] + corners[2] - corners[1]) / 2 * margin
+        corners = corners + np.stack([-along - down, along - down, along + down, down - along])
+        width, height = width + 2 * margin * height, height * (1 + 2 * margin)
+    scale = min(1.0, max_height_px / max(height, 1e-6))
+    # The part around the word, so that shrinking before the warp (a warp alone skips pixels) and
+    # the warp itself cost by the size of the word, not of the picture.
+    low = np.floor(corners.min(axis=0)).astype(int) - 2
+    high = np.ceil(corners.max(axis=0)).astype(int) + 2
+    x0, y0 = np.clip(low, 0, (pixels.shape[1] - 1, pixels.shape[0] - 1))
+    x1, y1 = np.clip(high, (x0 + 1, y0 + 1), (pixels.shape[1], pixels.shape[0]))
+    part = pixels[y0:y1, x0:x1]
+    factors = np.ones(2)
+    if scale < 1.0:
+        size = (
+            max(1, round(part.shape[1] * scale)),
+            max(1, round(part.shape[0] * scale)),
+        )
+        factors = np.array([size[0] / part.shape[1], size[1] / part.shape[0]])
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    out_w, out_h = max(1, round(width * scale)), max(1, round(height * scale))
+    target = np.array([(0, 0), (out_w, 0), (out_w, out_h), (0, out_h)], dtype=np.float64)
+    source = (corners - (x0, y0)) * factors
+    # Corners are edges of pixels, OpenCV's coordinates are their centres: half a pixel apart.
+    warp = cv2.getPerspectiveTransform(
+        (source - 0.5).astype(np.float32), (target - 0.5).astype(np.float32)
+    )
+    straight = cv2.warpPerspective(
+        part, warp, (out_w, out_h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return cast(Picture, straight)
+
+
+def split_words(reading: RecognizedText, polygon: Polygon) -> list[TextWord]:
+    """Part a reading at its spaces into words, each with its share of the polygon.
+
+    Args:
+        reading: What was read; where characters stand is taken from ``char_spans``, or taken to be
+            evenly spread where there are none.
+        polygon: Four corners, clockwise from the top left of the text as it is read.
+    """
+    text = reading.text
+    if not text.strip():
+        return []
+    if " " not in text.strip():
+        return [TextWord(text.strip(), polygon, reading.confidence)]
+    spans = reading.char_spans
+    if len(spans) != len(text):
+        spans = tuple((i / len(text), (i + 1) / len(text)) for i in range(len(text)))
+    top_left, top_right, bottom_right, bottom_left = np.asarray(polygon, dtype=np.float64)
+    words: list[TextWord] = []
+    start = 0
+    for piece in text.split(" "):
+        end = start + len(piece)
+        if piece:
+            left, right = spans[start][0], spans[end - 1][1]
+            quad = (
+                top_left + left * (top_right - top_left),
+                top_left + right * (top_right - top_left),
+                bottom_left + right * (bottom_right - bottom_left),
+                bottom_left + left * (bottom_right - bottom_left),
+            )
+            words.append(
+                TextWord(piece, tuple((float(x), float(y)) for x, y in quad), reading.confidence)
+            )
+        start = end + 1
+    return words
