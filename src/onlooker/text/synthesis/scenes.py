@@ -1,0 +1,498 @@
+"""Whole scenes with text in them, and a polygon around each word: what a detector learns from.
+
+Two families. *Photo-like*: a background (photo of something without text, or a made surface) with
+clutter that is not text, panels as of signs and labels, and blocks of text in perspective.
+*Page-like* (:mod:`onlooker.text.synthesis.pages`): slides, documents, tables, code, charts, small
+and dense. Both then pass through light, optics, sensor noise and compression.
+
+References:
+    Gupta et al. 2016, "Synthetic data for text localisation in natural images" (blocks of text in
+    perspective on photos); the shares of everything here were judged by eye on contact sheets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from onlooker.errors import ConfigError
+from onlooker.text.synthesis import effects
+from onlooker.text.synthesis.backgrounds import SUFFIXES, BackgroundBank, random_color
+from onlooker.text.synthesis.clutter import add_clutter
+from onlooker.text.synthesis.corpus import Corpus
+from onlooker.text.synthesis.fonts import FontBank, FontFace
+from onlooker.text.synthesis.pages import PageSynthesizer
+from onlooker.text.synthesis.render import render_text
+
+Picture = npt.NDArray[np.uint8]
+Polygons = npt.NDArray[np.float32]
+
+#: Words lower than this in the finished picture cannot be read: neither text nor background.
+MIN_LEGIBLE_PX = 5.0
+#: Grey levels between ink and its surroundings below which a word cannot be read.
+MIN_CONTRAST = 9.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A picture and its words.
+
+    Attributes:
+        picture: ``(H, W, 3)`` uint8 RGB.
+        polygons: ``(n, 4, 2)`` float32, corners (x, y) clockwise from the top left of each word as
+            it is read; they may leave the picture where a word is cut off.
+        texts: What each word says.
+        ignored: ``(n,)`` bool, words too small or too faint to read, and signs without a letter or
+            digit.
+    """
+
+    picture: Picture
+    polygons: Polygons
+    texts: tuple[str, ...]
+    ignored: npt.NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class _Block:
+    """Lines of text as one mask, before they are put into the scene."""
+
+    mask: Picture
+    polygons: Polygons
+    texts: list[str]
+
+
+class PhotoPool:
+    """Photos and textures without text, kept compressed and decoded when drawn.
+
+    Args:
+        files: Encoded pictures.
+    """
+
+    def __init__(self, files: Sequence[bytes]) -> None:
+        self.files = list(files)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> PhotoPool:
+        """Read all pictures under a folder; the caller vouches that none shows text.
+
+        Raises:
+            ConfigError: The folder holds no picture.
+        """
+        paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
+        if not paths:
+            raise ConfigError(f"no pictures ({', '.join(SUFFIXES)}) under {folder}")
+        return cls([path.read_bytes() for path in paths])
+
+    def draw(self, rng: np.random.Generator, height: int, width: int) -> Picture:
+        """Cut a part of a random photo at a random scale → (height, width, 3) uint8 RGB.
+
+        Raises:
+            ConfigError: The photo drawn is not a picture.
+        """
+        data = self.files[int(rng.random() * len(self.files))]
+        photo = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+        if photo is None:
+            raise ConfigError("a file of the photo folder cannot be decoded")
+        rows, columns = photo.shape[:2]
+        if rng.random() < 0.3 and max(rows, columns) < 2 * max(height, width):
+            # Textures tile: a wall of bricks seen from afar.
+            photo = np.tile(photo, (2, 2, 1))
+            rows, columns = photo.shape[:2]
+        scale = float(np.exp(rng.uniform(np.log(0.6), np.log(2.0))))
+        scale = max(scale, height / rows, width / columns)
+        h, w = min(rows, int(height / scale) + 1), min(columns, int(width / scale) + 1)
+        y, x = int(rng.random() * (rows - h + 1)), int(rng.random() * (columns - w + 1))
+        interpolation = cv2.INTER_AREA if h > height else cv2.INTER_LINEAR
+        cut = cv2.resize(photo[y : y + h, x : x + w], (width, height), interpolation=interpolation)
+        cut = cut[:, :, ::-1] if rng.random() < 0.85 else cut  # else red and blue swapped
+        cut = cut[:, ::-1] if rng.random() < 0.5 else cut
+        return np.ascontiguousarray(cut)
+
+
+class SceneSynthesizer:
+    """Draws scenes.
+
+    Args:
+        fonts: Faces to draw with.
+        corpus: Strings to draw.
+        photos: Pictures without text.
+        page_share: Share of page-like scenes.
+        empty_share: Share of photo-like scenes without any text.
+    """
+
+    def __init__(
+        self,
+        fonts: FontBank,
+        corpus: Corpus,
+        photos: PhotoPool,
+        *,
+        page_share: float = 0.38,
+        empty_share: float = 0.07,
+    ) -> None:
+        self.fonts = fonts
+        self.corpus = corpus
+        self.photos = photos
+        self.page_share = page_share
+        self.empty_share = empty_share
+        self._surfaces = BackgroundBank([])
+        self._pages = PageSynthesizer(fonts, corpus, photos.draw)
+
+    def draw(self, rng: np.random.Generator, height: int = 512, width: int = 512) -> Scene:
+        """Draw one scene of the wanted size."""
+        if rng.random() < self.page_share:
+            return self._page(rng, height, width)
+        return self._photo(rng, height, width)
+
+    def _page(self, rng: np.random.Generator, height: int, width: int) -> Scene:
+        photographed = rng.random() < 0.2
+        # Drawn larger and shrunk: the soft small text of a slide in a video.
+        scale = float(rng.choice([1.0, 1.0, 1.25, 1.5, 2.0]))
+        h, w = round(height * scale), round(width * scale)
+        page = self._pages.draw(rng, h, w, scale)
+        picture, polygons = page.picture, page.polygons
+        if photographed:
+            picture, polygons = _photographed(rng, picture, polygons)
+        if scale != 1:
+            interpolation = cv2.INTER_AREA if rng.random() < 0.7 else cv2.INTER_LINEAR
+            picture = np.asarray(
+                cv2.resize(picture, (width, height), interpolation=interpolation), np.uint8
+            )
+            polygons = polygons / np.float32(scale)
+        clean = picture
+        picture = _finish(rng, picture) if photographed else _screen(rng, picture)
+        return _scene(clean, picture, polygons, page.texts)
+
+    def _photo(self, rng: np.random.Generator, height: int, width: int) -> Scene:
+        if rng.random() < 0.75:
+            picture = self.photos.draw(rng, height, width)
+        else:
+            picture = self._surfaces.patch(rng, height, width)
+        if rng.random() < 0.45:
+            add_clutter(rng, picture, int(rng.integers(1, 4)))
+        polygons: list[Polygons] = []
+        texts: list[str] = []
+        if rng.random() >= self.empty_share:
+            taken = np.zeros((height, width), np.uint8)
+            blocks = 1 + int(rng.random() ** 1.3 * 11)
+            for _ in range(blocks):
+                self._place(rng, picture, taken, polygons, texts)
+        every = np.concatenate(polygons) if polygons else np.zeros((0, 4, 2), np.float32)
+        return _scene(picture, _finish(rng, picture), every, texts)
+
+    def _place(
+        self,
+        rng: np.random.Generator,
+        picture: Picture,
+        taken: Picture,
+        polygons: list[Polygons],
+        texts: list[str],
+    ) -> None:
+        """Put one block of text, perhaps on a panel of its own, where no other text stands."""
+        height, width = picture.shape[:2]
+        block = self._block(rng)
+        rows, columns = block.mask.shape
+        for _ in range(8):
+            angle = _angle(rng)
+            center = rng.uniform(0.02, 0.98, 2) * (width, height)
+            if rng.random() < 0.75:  # rather whole than cut off
+                reach = 0.5 * np.array([columns, rows])
+                room = np.maximum(np.array([width, height]) - 2 * reach, 1)
+                center = reach + rng.random(2) * room
+            warp = _perspective(rng, columns, rows, angle, center)
+            margin = float(np.exp(rng.uniform(np.log(0.05), np.log(1.2)))) * min(rows, 80)
+            frame = _warped(_frame(columns, rows, margin), warp)
+            cells = np.zeros_like(taken)
+            cv2.fillPoly(cells, [np.rint(frame).astype(np.int32)], (1,))
+            if not cells.any() or (cells & taken).any():
+                continue
+            break
+        else:
+            return
+        taken |= cells
+        on_panel = rng.random() < 0.45
+        if on_panel:
+            self._panel(rng, picture, frame, warp)
+        mask = cv2.warpPerspective(block.mask, warp, (width, height), flags=cv2.INTER_LINEAR)
+        inside = cells.astype(bool)
+        around = picture[inside]
+        if not mask.any() or not len(around):
+            return
+        color = _ink(rng, around.mean(axis=0))
+        _paint(rng, picture, mask, color, block)
+        polygons.append(_warped(block.polygons.reshape(-1, 2), warp).reshape(-1, 4, 2))
+        texts.extend(block.texts)
+
+    def _panel(
+        self, rng: np.random.Generator, picture: Picture, frame: Polygons, warp: npt.NDArray
+    ) -> None:
+        """Fill the block's frame: paint, a gradient, another surface, with a border at times."""
+        height, width = picture.shape[:2]
+        x0, y0 = np.maximum(np.floor(frame.min(axis=0)), 0).astype(int)
+        x1, y1 = np.minimum(np.ceil(frame.max(axis=0)) + 1, (width, height)).astype(int)
+        if x1 - x0 < 2 or y1 - y0 < 2:
+            return
+        part = picture[y0:y1, x0:x1]
+        fill = np.zeros(part.shape[:2], np.uint8)
+        corners = np.rint(frame - (x0, y0)).astype(np.int32)
+        cv2.fillPoly(fill, [corners], (255,), cv2.LINE_AA)
+        if rng.random() < 0.45:
+            paint = np.broadcast_to(random_color(rng), part.shape)
+        else:
+            paint = self._surfaces.patch(rng, *part.shape[:2]).astype(np.float32)
+        alpha = (fill / np.float32(255))[:, :, None] * (1 if rng.random() < 0.8 else rng.uniform(0.4, 1))
+        part[:] = (part * (1 - alpha) + paint * alpha).astype(np.uint8)
+        if rng.random() < 0.4:
+            color = random_color(rng).tolist()
+            thick = int(rng.integers(1, 6))
+            cv2.polylines(picture, [np.rint(frame).astype(np.int32)], True, color, thick, cv2.LINE_AA)
+
+    def _block(self, rng: np.random.Generator) -> _Block:
+        """Draw one to some lines with one face, one above the other."""
+        kind = rng.random()
+        size = int(np.exp(rng.uniform(np.log(11), np.log(150))))
+        lines: list[str] = []
+        if kind < 0.45 or size > 90:
+            lines = [self.corpus.word(rng) for _ in range(1 + int(rng.random() < 0.2))]
+        elif kind < 0.75:
+            lines = [self.corpus.line(rng) for _ in range(1 + int(rng.random() < 0.35))]
+        else:
+            lines = [
+                self.corpus.line(rng) if rng.random() < 0.7 else self.corpus.word(rng)
+                for _ in range(int(rng.integers(2, 7)))
+            ]
+        face = self.fonts.pick(rng, lines[0])
+        spacing = rng.uniform(0.02, 0.35) if rng.random() < 0.12 else 0.0
+        stretch = float(np.exp(rng.normal(0, 0.18))) if rng.random() < 0.3 else 1.0
+        stroke = int(rng.integers(1, 3)) if size > 24 and rng.random() < 0.12 else 0
+        bend = rng.uniform(-0.14, 0.14) if rng.random() < 0.08 else 0.0
+        wobble = rng.uniform(0.02, 0.12) if rng.random() < 0.06 else 0.0
+        leading = rng.uniform(0.12, 0.7) * size
+        align = float(rng.choice([0.0, 0.0, 0.5, 0.5, 1.0]))
+        wide = rng.random() < 0.2
+        drawn = []
+        for line in lines:
+            line = _drawable(face, line)
+            if not line:
+                continue
+            if wide:
+                line = line.replace(" ", "  ")
+            scale = rng.uniform(0.5, 1.0) if len(lines) > 1 and rng.random() < 0.25 else 1.0
+            rendered = render_text(
+                line,
+                face,
+                max(9, int(size * scale)),
+                rng,
+                spacing=spacing,
+                stretch=stretch,
+                stroke_px=stroke,
+                wobble=wobble,
+                bend=bend,
+            )
+            drawn.append(rendered)
+        if not drawn:
+            return self._block(rng)
+        width = max(r.mask.shape[1] for r in drawn)
+        height = int(sum(r.mask.shape[0] + leading for r in drawn) - leading) + 1
+        mask = np.zeros((height, width), np.uint8)
+        polygons, texts, y = [], [], 0.0
+        for rendered in drawn:
+            h, w = rendered.mask.shape
+            x, top = int(align * (width - w)), int(y)
+            mask[top : top + h, x : x + w] = rendered.mask[: height - top]
+            for word, polygon in rendered.word_polygons():
+                polygons.append(polygon + np.float32((x, top)))
+                texts.append(word)
+            y += h + leading
+        return _Block(mask, np.stack(polygons), texts)
+
+
+def _drawable(face: FontFace, line: str) -> str:
+    """Leave out what the face cannot draw."""
+    return " ".join("".join(c for c in line if c in face.characters).split())
+
+
+def _angle(rng: np.random.Generator) -> float:
+    """Draw a rotation in radians: mostly level, sometimes steep, rarely upright."""
+    kind = rng.random()
+    if kind < 0.55:
+        return float(rng.normal(0, 0.03))
+    if kind < 0.88:
+        return float(rng.normal(0, 0.16))
+    if kind < 0.96:
+        return float(rng.uniform(-0.8, 0.8))
+    return float(rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.05))
+
+
+def _perspective(
+    rng: np.random.Generator, width: int, height: int, angle: float, center: npt.NDArray
+) -> npt.NDArray[np.float64]:
+    """Compute the 3 × 3 map from a block to the scene: turned, and tilted away at times."""
+    corners = _frame(width, height, 0.0)
+    middle = corners.mean(axis=0)
+    turned = corners - middle
+    if rng.random() < 0.45:
+        away = rng.normal(0, 0.11)  # one end farther than the other
+        shear = rng.normal(0, 0.12)
+        squeeze = 1 - abs(rng.normal(0, 0.15))
+        side = turned[:, 0] / max(width / 2, 1)
+        turned = np.stack(
+            [turned[:, 0] * max(squeeze, 0.5), turned[:, 1] * (1 + away * side) + shear * turned[:, 0]],
+            axis=1,
+        )
+    cos, sin = np.cos(angle), np.sin(angle)
+    turned = turned @ np.array([[cos, sin], [-sin, cos]]) + center
+    return np.asarray(cv2.getPerspectiveTransform(corners, turned.astype(np.float32)))
+
+
+def _frame(width: float, height: float, margin: float) -> Polygons:
+    low, right, bottom = -margin, width + margin, height + margin
+    return np.asarray([[low, low], [right, low], [right, bottom], [low, bottom]], np.float32)
+
+
+def _warped(points: Polygons, warp: npt.NDArray) -> Polygons:
+    return np.asarray(cv2.perspectiveTransform(points[None].astype(np.float32), warp)[0])
+
+
+def _ink(rng: np.random.Generator, surface: npt.NDArray) -> npt.NDArray[np.float32]:
+    """Draw a colour that stands out from the surface; now and then only just."""
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    ground = float(surface @ weights)
+    if rng.random() < 0.3:  # most writing is near black or near white
+        light = ground < 128 if rng.random() < 0.9 else ground > 128
+        return np.full(3, rng.uniform(205, 255) if light else rng.uniform(0, 50), np.float32)
+    least = 22.0 if rng.random() < 0.12 else 55.0
+    for _ in range(20):
+        color = random_color(rng)
+        if abs(float(color @ weights) - ground) > least:
+            return color
+    return np.full(3, 0 if ground > 128 else 255, np.float32)
+
+
+def _paint(
+    rng: np.random.Generator,
+    picture: Picture,
+    mask: Picture,
+    color: npt.NDArray[np.float32],
+    block: _Block,
+) -> None:
+    """Blend the ink into the picture, with shadow, glow, outline or texture at times."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    reach = 8
+    top, bottom = max(0, rows[0] - reach), min(mask.shape[0], rows[-1] + reach + 1)
+    left, right = max(0, columns[0] - reach), min(mask.shape[1], columns[-1] + reach + 1)
+    part = picture[top:bottom, left:right].astype(np.float32)
+    ink = np.ascontiguousarray(mask[top:bottom, left:right])
+    word_px = float(np.median(np.ptp(block.polygons[:, :, 1], axis=1)))
+    kind = rng.random()
+    if kind < 0.14 and word_px > 14:  # cast shadow
+        far = max(1, int(word_px * rng.uniform(0.03, 0.1)))
+        dx, dy = (int(v) for v in rng.choice([-far, far], 2))
+        shadow = effects.shifted(ink, dx, dy)
+        if rng.random() < 0.6:
+            shadow = np.asarray(cv2.GaussianBlur(shadow, (0, 0), far), np.uint8)
+        _blend(part, shadow, np.zeros(3, np.float32), rng.uniform(0.4, 0.9))
+    elif kind < 0.24 and word_px > 16:  # outline
+        radius = max(1, int(word_px * rng.uniform(0.02, 0.07)))
+        _blend(part, effects.thickened(ink, min(radius, 6)), random_color(rng), 1.0)
+    elif kind < 0.29:  # glow, as of neon
+        glow = cv2.GaussianBlur(ink, (0, 0), max(1.0, word_px * 0.12))
+        _blend(part, np.asarray(cv2.convertScaleAbs(glow, alpha=1.6)), color, 0.8)
+    if word_px > 40 and rng.random() < 0.08:  # letters drawn as contours
+        core = cv2.erode(ink, np.ones((3, 3), np.uint8), iterations=max(1, int(word_px / 30)))
+        ink = cv2.subtract(ink, core)
+    if rng.random() < 0.06:
+        ink = effects.worn(rng, ink)
+    if rng.random() < 0.12:  # ink of changing colour
+        other = np.clip(color + rng.normal(0, 50, 3), 0, 255).astype(np.float32)
+        ramp = np.linspace(0, 1, ink.shape[0], dtype=np.float32)[:, None, None]
+        paint = color * (1 - ramp) + other * ramp
+    else:
+        paint = color
+    _blend(part, ink, paint, rng.uniform(0.6, 0.95) if rng.random() < 0.2 else 1.0)
+    picture[top:bottom, left:right] = np.clip(part, 0, 255).astype(np.uint8)
+
+
+def _blend(part: npt.NDArray[np.float32], ink: Picture, color: npt.NDArray, share: float) -> None:
+    alpha = (ink * np.float32(share / 255))[:, :, None]
+    part += (color - part) * alpha
+
+
+def _photographed(
+    rng: np.random.Generator, picture: Picture, polygons: Polygons
+) -> tuple[Picture, Polygons]:
+    """See a page at an angle, as a slide in the hall or a sheet on a desk."""
+    height, width = picture.shape[:2]
+    corners = _frame(width, height, 0.0)
+    spread = rng.normal(0, 0.045, (4, 2)).astype(np.float32) * (width, height)
+    angle = rng.normal(0, 0.06)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    middle = corners.mean(axis=0)
+    moved = ((corners - middle) @ turn * rng.uniform(0.9, 1.15) + middle + spread).astype(np.float32)
+    warp = cv2.getPerspectiveTransform(corners, moved)
+    border = random_color(rng).tolist()
+    seen = cv2.warpPerspective(picture, warp, (width, height), borderValue=border)
+    flat = _warped(polygons.reshape(-1, 2), warp) if len(polygons) else polygons
+    return np.asarray(seen, np.uint8), np.asarray(flat.reshape(-1, 4, 2), np.float32)
+
+
+def _finish(rng: np.random.Generator, picture: Picture) -> Picture:
+    """Pass a scene through light, lens, sensor and file."""
+    light = picture.astype(np.float32)
+    if rng.random() < 0.35:
+        field = effects.uneven_light(rng, np.full(picture.shape[:2], 128, np.float32)) / 128
+        light *= field[:, :, None]
+    if rng.random() < 0.3:
+        light = effects.exposure(rng, light)
+    if rng.random() < 0.4:
+        light = effects.out_of_focus(rng, light, 1.6)
+    if rng.random() < 0.1:
+        light = effects.shaken(rng, light, 6)
+    if rng.random() < 0.35:
+        light = effects.noisy(rng, light, 16)
+    if rng.random() < 0.15:
+        light = effects.sharpened(rng, light)
+    seen = np.clip(light, 0, 255).astype(np.uint8)
+    return _filed(rng, seen, 25) if rng.random() < 0.5 else seen
+
+
+def _screen(rng: np.random.Generator, picture: Picture) -> Picture:
+    """Pass a page through what a screen recording does: little blur, compression."""
+    seen = picture
+    if rng.random() < 0.25:
+        seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.3, 0.9)), np.uint8)
+    return _filed(rng, seen, 30) if rng.random() < 0.5 else seen
+
+
+def _filed(rng: np.random.Generator, picture: Picture, worst: int) -> Picture:
+    """Encode as JPEG and decode again."""
+    quality = int(rng.uniform(worst, 95))
+    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+
+
+def _scene(clean: Picture, picture: Picture, polygons: Polygons, texts: Sequence[str]) -> Scene:
+    """Drop words outside the picture, and say which of the rest nobody could read."""
+    height, width = picture.shape[:2]
+    grey = cv2.cvtColor(clean, cv2.COLOR_RGB2GRAY)
+    kept, said, ignored = [], [], []
+    for polygon, text in zip(polygons, texts, strict=True):
+        low = np.maximum(np.floor(polygon.min(axis=0)), 0).astype(int)
+        high = np.minimum(np.ceil(polygon.max(axis=0)), (width, height)).astype(int)
+        if (high - low < 1).any():
+            continue
+        sides = np.linalg.norm(polygon - np.roll(polygon, -1, axis=0), axis=1)
+        tall = min(sides[1], sides[3])
+        # Ten to ninety per cent of the grey levels span the ink and what it stands on.
+        inside = grey[low[1] : high[1], low[0] : high[0]]
+        contrast = float(np.ptp(np.percentile(inside[:: max(1, len(inside) // 24)], (4, 96))))
+        legible = any(c.isalnum() for c in text) and contrast >= MIN_CONTRAST
+        kept.append(polygon)
+        said.append(text)
+        ignored.append(not (legible and max(tall, sides[0] * 0.3) >= MIN_LEGIBLE_PX))
+    stacked = np.stack(kept) if kept else np.zeros((0, 4, 2), np.float32)
+    return Scene(picture, stacked.astype(np.float32), tuple(said), np.asarray(ignored, np.bool_))
