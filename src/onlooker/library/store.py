@@ -179,6 +179,19 @@ class Problem:
     repaired: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matches:
+    """Moments that match, as found by an index: ids and ranks of the same length.
+
+    A rank is small where the match says much (see the store); ``more`` says that the limit cut
+    some off.
+    """
+
+    ids: Sequence[int] = ()
+    ranks: Sequence[int] = ()
+    more: bool = False
+
+
 class Store(Protocol):
     """What the library needs of a store. Every method may raise `StoreError`."""
 
