@@ -3,14 +3,16 @@
 from onlooker.records.geometry import Box, Point, Polygon, bounding_box
 from onlooker.records.moment import EVIDENCE_KINDS, EvidenceKind, Moment
 from onlooker.records.source import MEDIA_KINDS, Description, MediaFacts, MediaKind, Producer
+from onlooker.records.speech import SpeechCue, SpokenWord
 from onlooker.records.text import DetectedText, Page, RecognizedText, TextLine, TextWord
 from onlooker.records.time import TimeSpan
-from onlooker.records.visual import View
+from onlooker.records.visual import BuildStep, StableSpan, View
 
 __all__ = [
     "EVIDENCE_KINDS",
     "MEDIA_KINDS",
     "Box",
+    "BuildStep",
     "Description",
     "DetectedText",
     "EvidenceKind",
@@ -22,6 +24,9 @@ __all__ = [
     "Polygon",
     "Producer",
     "RecognizedText",
+    "StableSpan",
+    "SpeechCue",
+    "SpokenWord",
     "TextLine",
     "TextWord",
     "TimeSpan",

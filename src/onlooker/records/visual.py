@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from onlooker.records.geometry import Box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +33,45 @@ class View:
     page: int | None = None
     kind: str = "photo"
     thumbnail: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildStep:
+    """Something that was added to a picture while the rest of it stayed.
+
+    Attributes:
+        time_s: When it appeared, in seconds.
+        box: Where, in pixels of the upright frame.
+    """
+
+    time_s: float
+    box: Box
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StableSpan:
+    """A stretch of video whose text needs to be read only once.
+
+    Attributes:
+        index: Place among the spans of the video, from 0.
+        start_s: Start in seconds.
+        end_s: End (exclusive): the start of the next span.
+        best_s: Time of its fullest, sharpest frame.
+        kind: ``slide``: the picture stands still but for its moving regions; ``shot``: it moves
+            as a whole.
+        shot: Number of the shot, from 0. A new shot begins at a cut or dissolve: between two spans
+            of one shot there is none, only so much new in the picture that it is worth reading
+            again.
+        steps: What was added while the span lasted, in order of time; its best frame shows all.
+        moving: Regions that move while the rest stands still: a speaker's picture, an embedded
+            clip, in pixels of the upright frame.
+    """
+
+    index: int
+    start_s: float
+    end_s: float
+    best_s: float
+    kind: Literal["slide", "shot"]
+    shot: int
+    steps: tuple[BuildStep, ...] = ()
+    moving: tuple[Box, ...] = ()
