@@ -1,4 +1,4 @@
-"""What can be looked at: a photo, a page, or a stretch of video in which the picture stands still."""
+"""What can be looked at: a photo, a page, or a stretch of video whose picture stands still."""
 
 from __future__ import annotations
 
