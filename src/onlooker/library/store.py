@@ -18,9 +18,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from onlooker.library.query import Node
 from onlooker.records import EvidenceKind, MediaFacts, MediaKind, Moment, Producer, View
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 Stage = Literal["look", "read", "hear"]
 STAGES: tuple[Stage, ...] = ("look", "read", "hear")
@@ -334,11 +339,40 @@ class Store(Protocol):
     def counts(self) -> Counts:
         """Return the library at a glance."""
 
+    # -- searching: what `onlooker.library.search` asks for ------------------------------------------
+    def match(self, node: Node, filters: Filters, *, limit: int) -> Matches:
+        """Return up to ``limit`` moments of each class of evidence that match, best first."""
+
+    def match_part(self, part: str, filters: Filters, *, limit: int) -> Matches:
+        """Return moments whose letters and digits, spaces left out, contain ``part``."""
+
+    def neighbours(self, moment_ids: Sequence[int], reach: int) -> dict[int, list[int]]:
+        """Return the ids around each moment, in reading order, of the same medium and stage."""
+
+    def moments_of(self, moment_ids: Iterable[int]) -> dict[int, MomentRow]:
+        """Return several moments; ids that are not there are left out."""
+
+    def media_of(self, media_ids: Iterable[int]) -> dict[int, MediaRow]:
+        """Return several media; ids that are not there are left out."""
+
+    def word_counts(self, words: Iterable[str]) -> dict[str, int]:
+        """Return in how many moments each folded word stands; those in none are left out."""
+
+    def vocabulary(self) -> tuple[list[str], npt.NDArray[np.int64]]:
+        """Return all folded words in order, and in how many moments each stands."""
+
+    def beginnings(self, beginning: str) -> list[str]:
+        """Return the most frequent folded words that begin so: what a prefix stands for."""
+
+    def generation(self) -> int:
+        """Return a number that changes when moments are added."""
+
     # -- care --------------------------------------------------------------------------------------
     def verify(self, *, repair: bool = False) -> list[Problem]:
-        """Check integrity (database, full-text indices, thumbnails, orphans); only reads, unless
-        ``repair``.
-        """
+        """Check database, indices, thumbnails and orphans; only reads, unless ``repair``."""
+
+    def tidy(self) -> None:
+        """Merge what many small writes left behind in the indices; worth it after a long `add`."""
 
 
 class _Lock(Protocol):

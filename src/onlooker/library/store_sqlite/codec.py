@@ -1,4 +1,4 @@
-"""Records to columns and back: polygons packed small, facts as JSON, lines that look like titles."""
+"""Records to columns and back: polygons packed small, facts as JSON, lines that are titles."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _HEAD = struct.Struct("<BbiiH")  # form, exponent, left, top, number of polygons
 _FINEST = 3  # an eighth of a pixel: finer than any detector is right
 
 _TITLE_RATIO = 1.25
-"""A title is set at least this much larger than the middle line of its slide. Slide styles step by
-1.2 (LaTeX's \\normalsize to \\large) to 2; below 1.2 the heights of lines differ by their letters."""
+"""A title is set at least this much larger than the middle line of its slide. Slide styles step
+by 1.2 (LaTeX's \\normalsize to \\large) to 2; below 1.2 heights of lines differ by their letters."""
 
 
 def pack_path(path: Path) -> bytes:
@@ -142,7 +142,7 @@ def unpack_facts(text: str) -> MediaFacts:
     """Return the facts behind `pack_facts`; keys of another version are left out."""
     values: dict[str, Any] = json.loads(text)
     known = {field.name for field in fields(Description)}
-    description = {
+    description: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in values.pop("description", {}).items()
         if key in known

@@ -193,7 +193,7 @@ def _term(connection: sqlite3.Connection, term: Term) -> str:
         if not term.prefix:
             phrases.append(" ".join(words))
             continue
-        # FTS5 would join the postings of every word with this beginning; most of a library for "s*".
+        # FTS5 would join the postings of every word with this beginning: half a library for "s*".
         limit = PREFIX_WORDS if len(words) == 1 else PREFIX_WORDS // 4
         for last in _beginnings(connection, words[-1], limit):
             phrases.append(" ".join((*words[:-1], last)))
@@ -232,8 +232,8 @@ def _keys(
             base = (rank_class * schema.LENGTHS + length) << schema.ID_BITS
             for start, end in zip(ranges[0].tolist(), ranges[1].tolist(), strict=True):
                 left = limit + 1 - len(found)
-                rows = connection.execute(sql, (expression, base + start, base + end, left))
-                found += [row[0] for row in rows]
+                some = connection.execute(sql, (expression, base + start, base + end, left))
+                found += [row[0] for row in some]
                 if len(found) > limit:
                     return found[:limit], True
         return found, False

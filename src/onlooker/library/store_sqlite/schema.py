@@ -173,7 +173,7 @@ CREATE VIRTUAL TABLE parts USING fts5 (
 """
 
 MIGRATIONS: tuple[str, ...] = (_FIRST,)
-"""Script ``n`` (from 0) takes a library from version n to n + 1; never edit one that was shipped."""
+"""Script ``n`` takes a library from version n to n + 1; never edit one that was shipped."""
 
 VERSION = len(MIGRATIONS)
 
@@ -189,5 +189,6 @@ def migrate(connection: sqlite3.Connection) -> None:
         # executescript would commit first; the explicit transaction makes each step all or nothing.
         connection.executescript(
             f"BEGIN IMMEDIATE;\n{MIGRATIONS[number]}\n"
-            f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {number + 1};\nCOMMIT;"
+            f"PRAGMA application_id = {APPLICATION_ID};\n"
+            f"PRAGMA user_version = {number + 1};\nCOMMIT;"
         )

@@ -51,7 +51,7 @@ class Thumbnails:
         draft = target.with_name(name + ".part")
         try:
             draft.write_bytes(view.thumbnail)
-            os.replace(draft, target)
+            draft.replace(target)
         except OSError:
             draft.unlink(missing_ok=True)
             raise
