@@ -7,6 +7,7 @@ write its predictor in its own room and one line in `STEPS`.
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -153,15 +154,15 @@ def _said_by_people(description: Description) -> Iterator[Moment]:
             yield Moment(kind="person", text=text.strip(), field=name)
 
 
-def _names(row: MediaRow) -> Iterator[Moment]:
-    for name in sorted({path.path.name for path in row.paths}):
-        # Bytes that are no text are shown as such, so that every name can be stored and searched.
-        shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        yield Moment(kind="name", text=shown)
+def names(row: MediaRow) -> list[str]:
+    """Return the names of a medium's files; bytes that are no text are shown as such."""
+    raw = {os.fsencode(path.path.name) for path in row.paths}
+    return sorted(name.decode("utf-8", "replace") for name in raw)
 
 
 def _begin(medium: Medium, facts: MediaFacts) -> Analysis:
-    return Analysis(moments=[*_names(medium.row), *_said_by_people(facts.description)], facts=facts)
+    named = [Moment(kind="name", text=name) for name in names(medium.row)]
+    return Analysis(moments=[*named, *_said_by_people(facts.description)], facts=facts)
 
 
 def _subtitles(path: Path) -> tuple[list[Moment], list[str]]:
@@ -475,6 +476,14 @@ def analyze(medium: Medium, stage: Stage, progress: Progress) -> Analysis:
 
     Errors that are ours to mend (not the file's) are not caught: they carry the path upwards.
     """
+    analysis = _analyze(medium, stage, progress)
+    if stage == "look" and not analysis.moments:
+        # Even what cannot be opened is found by its name.
+        analysis.moments = [Moment(kind="name", text=name) for name in names(medium.row)]
+    return analysis
+
+
+def _analyze(medium: Medium, stage: Stage, progress: Progress) -> Analysis:
     try:
         return STEPS[medium.row.kind, stage](medium, progress)
     except MissingExtraError as error:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from onlooker.errors import MediaError
-from onlooker.library.store import STAGES, PathRow, RootRow, Stage, Store
+from onlooker.library.analyzers import LOOK, names
+from onlooker.library.store import STAGES, Filters, PathRow, RootRow, Stage, Store
 from onlooker.media.kind import SUFFIXES, sniff
 from onlooker.media.sidecars import stamp
 from onlooker.records import MediaKind
@@ -155,6 +156,7 @@ class Scanner:
         self._library_folder = library_folder
         self._on_file = on_file
         self._should_stop = should_stop
+        self._renamed: set[int] = set()
         self.result = ScanResult()
 
     def scan(self, root: RootRow, only: Path | None = None) -> None:
@@ -201,8 +203,10 @@ class Scanner:
             for path in known
             if path not in seen and not any(folder in path.parents for folder in unlisted)
         ]
+        self._renamed |= {m for path in gone if (m := known[path].media_id) is not None}
         self._store.forget_paths(gone)
         self.result.removed += len(gone)
+        self._look_again_at_renamed()
 
     @staticmethod
     def _is_there(top: Path, known: dict[Path, PathRow]) -> bool:
@@ -258,11 +262,23 @@ class Scanner:
             path=path, root_id=root.id, size_bytes=size, mtime_ns=mtime, media_id=None,
             beside=beside,
         )  # fmt: skip
-        self._store.put_path(row, content_hash=digest, kind=kind, stages=STAGES_OF[kind])
+        media_id = self._store.put_path(row, content_hash=digest, kind=kind, stages=STAGES_OF[kind])
+        self._renamed.add(media_id)
         if known:
             self.result.changed += 1
         else:
             self.result.added += 1
+
+    def _look_again_at_renamed(self) -> None:
+        """Have media looked at again whose recorded names are not those they have now."""
+        for media_id in self._renamed:
+            medium = next(iter(self._store.list_media(Filters(media_id=media_id))), None)
+            if medium is None:
+                continue
+            recorded = {row.moment.text for row in self._store.moments(media_id, ("name",))}
+            if recorded and recorded != set(names(medium)):
+                self._store.put_failure(media_id, "look", LOOK, "pending", "renamed")
+        self._renamed.clear()
 
     def _move(self, known: PathRow, root: RootRow) -> None:
         """Let a path belong to another root, which contains the one it was found under."""

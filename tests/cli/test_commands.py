@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from onlooker.cli.main import COMMANDS, main
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    assert "Traceback" not in out + err
+    return int(stop.value.code or 0), out, err
+
+
+@pytest.fixture
+def indexed(media_folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    folder = tmp_path / "library"
+    run(capsys, "add", "--library", folder, "--stages", "look", media_folder.root)
+    return folder
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, name, "--help")
+    assert code == 0
+    assert out.startswith(f"Usage: onlooker {name}")
+
+
+def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = run(capsys, "serach", "x")
+    assert code == 2
+    assert "search" in err
+
+
+def test_search_without_a_library_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "search", "--library", tmp_path / "none", "x")
+    assert code == 1
+    assert err.startswith("error: ")
+    assert "onlooker add" in err
+
+
+def test_add_reports_failures_and_goes_on(
+    media_folder,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, err = run(
+        capsys, "add", "--library", tmp_path / "l", "--stages", "look", media_folder.root
+    )
+    assert code == 1
+    for name in media_folder.broken:
+        assert Path(name).name in err
+    assert "failed" in out
+
+
+def test_add_as_json_is_a_line_an_event(
+    media_folder,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _, out, _ = run(
+        capsys, "add", "--json", "--library", tmp_path / "l", "--stages", "look", media_folder.root
+    )
+    events = [json.loads(line) for line in out.splitlines()]
+    assert {"scan", "start", "done", "failed", "summary"} <= {event["event"] for event in events}
+    assert events[-1]["event"] == "summary"
+
+
+def test_search_finds_subtitles_and_pages(
+    indexed: Path,
+    media_folder,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = run(capsys, "search", "--library", indexed, "--json", "slope of the loss")
+    assert code == 0
+    hit = json.loads(out)["hits"][0]
+    assert hit["moment"]["kind"] == "speech"
+    assert hit["moment"]["start_s"] == pytest.approx(2.2, abs=0.01)
+    code, out, _ = run(capsys, "search", "--library", indexed, "slope")
+    assert "*slope*" in out
+    assert "lecture.mp4" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_search_with_a_typo_and_with_nothing(
+    indexed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "search", "--library", indexed, "--json", "optimlsation")
+    assert code == 0
+    assert json.loads(out)["hits"][0]["match"] == "near"
+    code, out, _ = run(capsys, "search", "--library", indexed, "zzzzqqqq")
+    assert code == 1
+    assert "Nothing found" in out
+
+
+def test_filters_are_hard(indexed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "search", "--library", indexed, "--json", "--kind", "name", "lecture")
+    hits = json.loads(out)["hits"]
+    assert hits
+    assert {hit["moment"]["kind"] for hit in hits} == {"name"}
+
+
+def test_list_and_failures(indexed: Path, media_folder, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "list", "--library", indexed)
+    assert "lecture.mp4" in out
+    _, out, _ = run(capsys, "list", "--library", indexed, "--failed", "--json")
+    failed = {Path(row["path"]).name for row in json.loads(out)}
+    assert {Path(name).name for name in media_folder.broken} <= failed
+
+
+def test_export_json_and_csv(indexed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = run(capsys, "export", "--library", indexed)
+    data = json.loads(out)
+    assert data["format"] == "onlooker-library"
+    assert any(m["moments"] for m in data["media"])
+    _, out, _ = run(capsys, "export", "--library", indexed, "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert len(rows) == sum(len(m["moments"]) for m in data["media"])
+
+
+def test_export_vtt(
+    indexed: Path,
+    media_folder,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    recording = media_folder.root / "talk" / "lecture.mp4"
+    code, out, _ = run(capsys, "export", "--library", indexed, "--format", "vtt", "--in", recording)
+    assert code == 0
+    assert out.startswith("WEBVTT\n")
+    assert "00:00:02.200 --> 00:00:03.900\n<v speech>We follow the slope of the loss." in out
+
+
+def test_verify(indexed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "verify", "--library", indexed)
+    assert (code, out) == (0, "The library is sound.\n")
+
+
+def test_remove(
+    indexed: Path,
+    media_folder,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    code, out, _ = run(
+        capsys, "remove", "--library", indexed, media_folder.root / "talk" / "lecture.mp4"
+    )
+    assert code == 0
+    assert out.startswith("forgot 1 medium")
+    code, _, err = run(capsys, "remove", "--library", indexed, "/nowhere/at/all.mp4")
+    assert code == 1
+    assert "not in this library" in err
+
+
+def test_hostile_queries_never_show_a_traceback(
+    indexed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in ('"', "AND OR NOT", "(" * 500, "a" * 100_000, "x' OR 1=1 --", "* ^ NEAR(", "\x00"):
+        code, _, _ = run(capsys, "search", "--library", indexed, "--", text)
+        assert code in (0, 1)
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from onlooker.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'cv2', 'av', 'onnxruntime', 'PIL', 'fastapi', 'rich', 'sqlite3'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
