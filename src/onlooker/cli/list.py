@@ -11,7 +11,7 @@ import click
 from onlooker.cli.options import filter_options, json_option, library_option, to_filters
 from onlooker.cli.show import clock, path_text, plain, safe_text, size
 from onlooker.library.export import media_json
-from onlooker.library.store import MediaRow, PathRow
+from onlooker.library.store import MediaRow, PathRow, TaskRow
 
 _MARKS = {"done": "✓", "pending": "·", "failed": "✗", "skipped": "–"}
 
@@ -60,14 +60,12 @@ def command(
                 _print_media(media)
 
 
-def _print_failures(rows: list[tuple[PathRow | MediaRow, object]], as_json: bool) -> None:
-    from onlooker.library.store import TaskRow
-
+def _print_failures(rows: list[tuple[PathRow | MediaRow, TaskRow | None]], as_json: bool) -> None:
     out = []
     for row, task in rows:
         if isinstance(row, PathRow):
             out.append({"path": safe_text(row.path), "state": row.state, "reason": row.reason})
-        elif isinstance(task, TaskRow):
+        elif task is not None:
             path = safe_text(row.paths[0].path) if row.paths else row.title
             values = {"path": path, "stage": task.stage}
             out.append({**values, "state": task.state, "reason": task.reason})

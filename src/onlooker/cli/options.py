@@ -15,7 +15,7 @@ from onlooker.records import EVIDENCE_KINDS, MEDIA_KINDS
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class TimeType(click.ParamType):
+class TimeType(click.ParamType[float]):
     """A date, a date and time, or a time of day; becomes a POSIX time stamp.
 
     Args:

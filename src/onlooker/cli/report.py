@@ -106,8 +106,9 @@ class Reporter:
             self._stage = event.stage
         words = f"{STAGE_WORDS[event.stage or 'look']} {event.position}/{event.media_total} {name}"
         speed = _speed(event).removeprefix(", ")
-        values = {"speed": speed} if speed else {}
-        self._bar.update(self._task, completed=event.work_done, description=words, **values)
+        if speed:
+            self._bar.update(self._task, speed=speed)
+        self._bar.update(self._task, completed=event.work_done, description=words)
 
     def _line(self, text: str) -> None:
         if self._bar is not None:

@@ -10,10 +10,12 @@ import logging
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
 
 from onlooker.errors import (
     MediaError,
@@ -33,10 +35,12 @@ from onlooker.records import (
     Polygon,
     Producer,
     TextLine,
+    TextWord,
     View,
 )
 
 if TYPE_CHECKING:
+    from onlooker.media.document import Document
     from onlooker.media.subtitles import Cue
     from onlooker.speech import Transcriber
     from onlooker.text import TextReader
@@ -160,35 +164,43 @@ def names(row: MediaRow) -> list[str]:
     return sorted(name.decode("utf-8", "replace") for name in raw)
 
 
-def _begin(medium: Medium, facts: MediaFacts) -> Analysis:
+def _begin(medium: Medium, facts: MediaFacts) -> tuple[Analysis, list[str]]:
+    """Start an analysis with what every medium has; return it with what could not be used."""
+    from onlooker.media.description import describe
+
+    broken: list[str] = []
+    description = describe(medium.path, facts.kind, broken)
     named = [Moment(kind="name", text=name) for name in names(medium.row)]
-    return Analysis(moments=[*named, *_said_by_people(facts.description)], facts=facts)
+    analysis = Analysis(
+        moments=[*named, *_said_by_people(description)],
+        facts=replace(facts, description=description),
+    )
+    return analysis, broken
 
 
-def _subtitles(path: Path) -> tuple[list[Moment], list[str]]:
-    """Return what is said according to the files beside a recording, else the streams inside."""
+def _end(analysis: Analysis, broken: list[str]) -> Analysis:
+    """Mark an analysis as failed where something could not be used; the rest of it counts."""
+    if broken:
+        analysis.state, analysis.reason = "failed", _join(broken)
+    return analysis
+
+
+def _subtitles(path: Path, broken: list[str]) -> Iterator[Moment]:
+    """Yield what is said, one transcript a language: files beside it, else the streams inside."""
     from onlooker.media import sidecars, subtitles
 
-    moments: list[Moment] = []
-    broken: list[str] = []
-
-    def take(cues: Iterable[Cue]) -> None:
-        for cue in cues:
-            moments.append(
-                Moment(kind="speech", text=cue.text, start_s=cue.start_s, end_s=cue.end_s)
-            )
-
+    transcripts: dict[str, Sequence[Cue]] = {}
     for file in sidecars.beside(path).subtitles:
         try:
-            take(subtitles.read_subtitles(file))
+            transcripts.setdefault(subtitles.language_of(file), subtitles.read_subtitles(file))
         except MediaError as error:
             broken.append(str(error))
-    if not moments:
-        try:
-            take(subtitles.streams(path))
-        except MediaError as error:
-            broken.append(str(error))
-    return moments, broken
+    if not transcripts:
+        for stream in subtitles.streams(path):
+            transcripts.setdefault(stream.language, stream.cues)
+    for cues in transcripts.values():
+        for cue in cues:
+            yield Moment(kind="speech", text=cue.text, start_s=cue.start_s, end_s=cue.end_s)
 
 
 def _join(reasons: list[str], most: int = 3) -> str:
@@ -201,12 +213,12 @@ def look_photo(medium: Medium, progress: Progress) -> Analysis:
     from onlooker.media.image import image_facts, read_image, thumbnail
 
     facts = image_facts(medium.path)
-    analysis = _begin(medium, facts)
+    analysis, broken = _begin(medium, facts)
     pixels, _ = read_image(medium.path, max_side=640)
     analysis.views = [
         View(index=0, width=facts.width, height=facts.height, thumbnail=thumbnail(pixels))
     ]
-    return analysis
+    return _end(analysis, broken)
 
 
 def read_photo(medium: Medium, progress: Progress) -> Analysis:
@@ -244,9 +256,8 @@ def look_document(medium: Medium, progress: Progress) -> Analysis:
     from onlooker.media.image import thumbnail
 
     with Document.open(medium.path) as document:
-        analysis = _begin(medium, document.facts)
+        analysis, broken = _begin(medium, document.facts)
         views: list[View] = []
-        broken: list[str] = []
         for index in range(len(document)):
             if progress.stopped:
                 break
@@ -267,19 +278,16 @@ def look_document(medium: Medium, progress: Progress) -> Analysis:
                     thumbnail=picture,
                 )
             )
-            if not document.needs_reading(index):
-                try:
-                    lines = document.page_lines(index)
-                except MediaError as error:
-                    broken.append(str(error))
-                    continue
-                page = Page(width=round(width), height=round(height), lines=tuple(lines))
-                analysis.moments += _lines(page, scale=1.0, view=index, page_number=index + 1)
+            try:
+                lines = tuple(document.page_lines(index))
+            except MediaError as error:
+                broken.append(str(error))
+                continue
+            page = Page(width=round(width), height=round(height), lines=lines)
+            analysis.moments += _lines(page, scale=1.0, view=index, page_number=index + 1)
             progress.report((index + 1) / len(document))
         analysis.views = views
-    if broken:
-        analysis.state, analysis.reason = "failed", _join(broken)
-    return analysis
+    return _end(analysis, broken)
 
 
 def read_document(medium: Medium, progress: Progress) -> Analysis:
@@ -295,16 +303,31 @@ def read_document(medium: Medium, progress: Progress) -> Analysis:
             try:
                 if document.needs_reading(index):
                     pixels, scale = document.render(index, PAGE_READ_PX)
-                    page = medium.engines.reader(pixels)
+                    page = _without(medium.engines.reader(pixels), document, index, scale)
                     analysis.moments += _lines(
                         page, scale=1 / scale, view=index, page_number=index + 1
                     )
             except MediaError as error:
                 broken.append(str(error))
             progress.report((index + 1) / len(document))
-    if broken:
-        analysis.state, analysis.reason = "failed", _join(broken)
-    return analysis
+    return _end(analysis, broken)
+
+
+def _without(page: Page, document: Document, index: int, scale: float) -> Page:
+    """Return the page that was read without what its text layer says anyway."""
+    layer = [word.box for line in document.page_lines(index) for word in line.words]
+    if not layer:
+        return page
+    boxes = np.array(layer) * scale
+
+    def new(word: TextWord) -> bool:
+        left, top, right, bottom = word.box
+        x, y = (left + right) / 2, (top + bottom) / 2
+        inside = (boxes[:, 0] <= x) & (x <= boxes[:, 2]) & (boxes[:, 1] <= y) & (y <= boxes[:, 3])
+        return not bool(inside.any())
+
+    lines = (TextLine(tuple(filter(new, line.words))) for line in page.lines)
+    return replace(page, lines=tuple(line for line in lines if line.words))
 
 
 def _view(group: StableGroup, index: int, facts: MediaFacts) -> View:
@@ -322,28 +345,21 @@ def _view(group: StableGroup, index: int, facts: MediaFacts) -> View:
     )
 
 
-def _with_subtitles(analysis: Analysis, path: Path) -> Analysis:
-    moments, broken = _subtitles(path)
-    analysis.moments += moments
-    if broken:
-        analysis.state, analysis.reason = "failed", _join(broken)
-    return analysis
-
-
 def look_video(medium: Medium, progress: Progress) -> Analysis:
     """Facts, subtitles and key frames: a first strip of thumbnails."""
     from onlooker.media.video import Video
     from onlooker.video.shots import coarse_groups
 
     with Video.open(medium.path) as video:
-        analysis = _begin(medium, video.facts)
+        analysis, broken = _begin(medium, video.facts)
         analysis.views = []
         for group in coarse_groups(video):
             analysis.views.append(_view(group, len(analysis.views), video.facts))
             progress.report(group.end_s / video.duration_s if video.duration_s else 0.0)
             if progress.stopped:
                 break
-    return _with_subtitles(analysis, medium.path)
+    analysis.moments += _subtitles(medium.path, broken)
+    return _end(analysis, broken)
 
 
 def look_audio(medium: Medium, progress: Progress) -> Analysis:
@@ -351,8 +367,9 @@ def look_audio(medium: Medium, progress: Progress) -> Analysis:
     from onlooker.media.audio import Audio
 
     with Audio.open(medium.path) as audio:
-        analysis = _begin(medium, audio.facts)
-    return _with_subtitles(analysis, medium.path)
+        analysis, broken = _begin(medium, audio.facts)
+    analysis.moments += _subtitles(medium.path, broken)
+    return _end(analysis, broken)
 
 
 def read_video(medium: Medium, progress: Progress) -> Analysis:
@@ -390,7 +407,7 @@ def _at_size(page: Page, facts: MediaFacts) -> Page:
         TextLine(tuple(replace(w, polygon=_scaled(w.polygon, factor)) for w in line.words))
         for line in page.lines
     )
-    return Page(width=facts.width, height=facts.height, lines=lines)
+    return replace(page, width=facts.width, height=facts.height, lines=lines)
 
 
 def _ahead(groups: Iterator[T], *, most: int) -> Iterator[T]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -197,7 +198,8 @@ class Ingest:
                 tell("progress", fraction, seconds=time.perf_counter() - since)
 
             self._progress = Progress(report)
-            medium = Medium(row, path, lambda m=media_id: self._store.moments(m), self._engines)
+            earlier = partial(self._store.moments, media_id)
+            medium = Medium(row, path, earlier, self._engines)
             analysis = analyze(medium, stage, self._progress)
             seconds = time.perf_counter() - began
             if self._progress.stopped:
