@@ -294,8 +294,8 @@ def _punctuated(text: str, rng: np.random.Generator) -> str:
     if kind < 0.65:
         return f"({text})"
     if kind < 0.74:
-        opening, closing = _one_of(rng, ('""', "''", "“”", "„“", "‘’", "«»", "[]", "‹›"))
-        return opening + text + closing
+        pair = _one_of(rng, ('""', "''", "“”", "„“", "‘’", "«»", "[]", "‹›"))
+        return pair[0] + text + pair[1]
     if kind < 0.84:
         return _one_of(rng, "#@&-•–*+~¿¡$") + text
     if kind < 0.94:

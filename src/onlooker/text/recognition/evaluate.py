@@ -1,0 +1,53 @@
+"""Measure the recogniser on labelled crops, through the same `TextRecognizer` that users run."""
+
+from __future__ import annotations
+
+import time
+
+from onlooker.hub import choose
+from onlooker.media.image import read_image
+from onlooker.metrics import EvaluationConfig, Report
+from onlooker.text.recognition.datasets import read_labels
+from onlooker.text.recognition.metrics import recognition_metrics
+from onlooker.text.recognition.predict import TextRecognizer
+from onlooker.text.recognition.weights import WEIGHTS
+
+MODEL = "ctc.synth1"
+#: Crops that are held decoded at once: bounds memory on large sets.
+_CHUNK = 256
+
+
+def evaluate(config: EvaluationConfig) -> Report:
+    """Read every crop of a folder and compare with the labels.
+
+    Args:
+        config: A folder with ``labels.tsv``; it has no splits.
+
+    Returns:
+        The measures of `onlooker.text.recognition.metrics`; the seconds hold decoding the pictures.
+
+    Raises:
+        ConfigError: A split is asked for, or the folder or its labels are missing or malformed.
+        MediaError: A picture cannot be read.
+        WeightsError: The network is missing or damaged.
+    """
+    config.refuse_split()
+    crops = read_labels(config.data)[: config.limit]
+    weights = choose(WEIGHTS, MODEL)
+    recognizer = TextRecognizer.load(MODEL)
+    begun = time.perf_counter()
+    pairs: list[tuple[str, str]] = []
+    for start in range(0, len(crops), _CHUNK):
+        part = crops[start : start + _CHUNK]
+        read = recognizer([read_image(crop.image)[0] for crop in part])
+        pairs += [(one.text, crop.text) for one, crop in zip(read, part, strict=True)]
+    return Report(
+        task="text.recognition",
+        data=str(config.data),
+        split=None,
+        model_name=weights.name,
+        model_sha256=weights.sha256,
+        n=len(crops),
+        seconds=time.perf_counter() - begun,
+        metrics=recognition_metrics(pairs),
+    )

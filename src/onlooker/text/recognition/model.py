@@ -1,0 +1,138 @@
+"""The recogniser's network: a small residual CNN, two layers of global mixing, CTC.
+
+Input ``(N, 1, 32, W)`` float32, each crop standardised (see ``predict.standardize``), W a multiple
+of 8; output logits ``(N, W / 4, classes)``. Every operation takes any width, so that nothing is
+padded, neither in training nor in use.
+
+The shape is CRNN's (Shi, Bai, Yao 2015: columns of convolutional features, read by a sequence
+model, CTC) with the recurrent layers replaced by mixing layers as in SVTR (Du et al. 2022):
+attention over all columns, and a depthwise convolution along the line that tells positions apart.
+Sizes were chosen by measured training speed on two CPU cores, where it decides how much the
+network can see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from onlooker.errors import ConfigError
+from onlooker.text.charset import NUM_CLASSES
+
+#: Pixels of width a column of the output stands for.
+STRIDE_PX = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Sizes of the network.
+
+    Attributes:
+        channels: Of the three convolutional stages (16 × W/2, 8 × W/4, 4 × W/4).
+        blocks: Residual blocks in each stage.
+        width: Of the sequence layers.
+        layers: Number of mixing layers.
+        heads: Attention heads of each.
+        expansion: Width of the hidden layer of each mixing layer's MLP, over ``width``.
+        classes: Characters and the blank.
+    """
+
+    channels: tuple[int, int, int] = (32, 64, 128)
+    blocks: tuple[int, int, int] = (0, 1, 2)
+    width: int = 192
+    layers: int = 2
+    heads: int = 6
+    expansion: int = 2
+    classes: int = NUM_CLASSES
+
+    def __post_init__(self) -> None:
+        """Check that the heads divide the width."""
+        if self.width % self.heads:
+            raise ConfigError(
+                f"model.width {self.width} must be a multiple of model.heads {self.heads}"
+            )
+
+
+def _conv(
+    inputs: int,
+    outputs: int,
+    size: int | tuple[int, int],
+    stride: int | tuple[int, int] = 1,
+    padding: int | tuple[int, int] = 1,
+) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, size, stride, padding, bias=False), nn.BatchNorm2d(outputs)
+    )
+
+
+class Residual(nn.Module):  # type: ignore[misc]
+    """Two 3 × 3 convolutions and a shortcut (He et al. 2016)."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _conv(channels, channels, 3)
+        self.second = _conv(channels, channels, 3)
+        nn.init.zeros_(self.second[1].weight)  # starts as identity: trains faster
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to the same shape."""
+        inner = self.second(functional.relu(self.first(x)))
+        return functional.relu(x + inner)
+
+
+class Mixing(nn.Module):  # type: ignore[misc]
+    """Local convolution, attention over the whole line, MLP; all with shortcuts."""
+
+    def __init__(self, width: int, heads: int, expansion: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.local = nn.Conv1d(width, width, 5, padding=2, groups=width)
+        self.norm1 = nn.LayerNorm(width)
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.norm2 = nn.LayerNorm(width)
+        self.up = nn.Linear(width, expansion * width)
+        self.down = nn.Linear(expansion * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, T, C) to the same shape."""
+        n, t, c = x.shape
+        x = x + self.local(x.transpose(1, 2)).transpose(1, 2)
+        qkv = self.qkv(self.norm1(x)).view(n, t, 3, self.heads, c // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (N, heads, T, C / heads)
+        scores = (q @ k.transpose(-2, -1)) * (c // self.heads) ** -0.5
+        mixed = scores.softmax(dim=-1) @ v
+        x = x + self.out(mixed.transpose(1, 2).reshape(n, t, c))
+        return x + self.down(functional.gelu(self.up(self.norm2(x)), approximate="tanh"))
+
+
+class CTCRecognizer(nn.Module):  # type: ignore[misc]
+    """Crops → one distribution over the characters and the blank per four pixels of width."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        first, second, third = config.channels
+        stages: list[nn.Module] = [_conv(1, first, 3, 2), nn.ReLU()]  # 16 × W/2
+        stages += [Residual(first) for _ in range(config.blocks[0])]
+        stages += [_conv(first, second, 3, 2), nn.ReLU()]  # 8 × W/4
+        stages += [Residual(second) for _ in range(config.blocks[1])]
+        stages += [_conv(second, third, 3, (2, 1)), nn.ReLU()]  # 4 × W/4
+        stages += [Residual(third) for _ in range(config.blocks[2])]
+        self.features = nn.Sequential(*stages)
+        self.collapse = nn.Sequential(_conv(third, config.width, (4, 1), 1, 0), nn.ReLU())
+        self.mixers = nn.Sequential(
+            *(Mixing(config.width, config.heads, config.expansion) for _ in range(config.layers))
+        )
+        self.norm = nn.LayerNorm(config.width)
+        self.head = nn.Linear(config.width, config.classes)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Map (N, 1, 32, W) to logits (N, W / 4, classes)."""
+        columns = self.collapse(self.features(crops))  # (N, C, 1, W / 4)
+        sequence = columns.squeeze(2).transpose(1, 2)  # (N, T, C)
+        return self.head(self.norm(self.mixers(sequence)))
+
+
+MODELS = {"ctc": CTCRecognizer}
