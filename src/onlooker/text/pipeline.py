@@ -11,17 +11,19 @@ import numpy as np
 import numpy.typing as npt
 
 from onlooker.errors import ConfigError, MediaError
-from onlooker.records import DetectedText, Page, Polygon, RecognizedText, TextWord
+from onlooker.records import DetectedText, Page, Polygon, Producer, RecognizedText, TextWord
 from onlooker.text.lines import corners_of, group_lines, turned
 
 if TYPE_CHECKING:
-    from onlooker.records import Producer
+    from onlooker.hub import Weights
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
 VERSION = "1"
 """Of the steps around the networks: raise it whenever pages may come out otherwise."""
+DETECTOR = "db.synth1"
+RECOGNIZER = "ctc.synth1"
 
 
 class Detector(Protocol):
@@ -91,12 +93,10 @@ class TextReader:
         recognizer: Recognizer,
         *,
         config: ReaderConfig | None = None,
-        producer: Producer | None = None,
     ) -> None:
         self.detector = detector
         self.recognizer = recognizer
         self.config = config or ReaderConfig()
-        self.producer = producer
 
     @classmethod
     def load(cls, *, threads: int | None = None, config: ReaderConfig | None = None) -> TextReader:
@@ -109,7 +109,14 @@ class TextReader:
         Raises:
             WeightsError: Weights are missing or damaged.
         """
-        raise NotImplementedError
+        from onlooker.text.detection import TextDetector
+        from onlooker.text.recognition import TextRecognizer
+
+        return cls(
+            TextDetector.load(DETECTOR, threads=threads),
+            TextRecognizer.load(RECOGNIZER, threads=threads),
+            config=config,
+        )
 
     @overload
     def __call__(self, pictures: Picture, /) -> Page: ...
@@ -198,6 +205,29 @@ class TextReader:
                 for quad, quarters in wanted
             ]
         )
+
+
+def shipped_weights() -> tuple[Weights, Weights]:
+    """Return what `TextReader.load` loads: detector and recogniser; no network is opened.
+
+    Raises:
+        WeightsError: The tables of weights lack one.
+    """
+    from onlooker.hub import choose
+    from onlooker.text.detection.weights import WEIGHTS as DETECTORS
+    from onlooker.text.recognition.weights import WEIGHTS as RECOGNIZERS
+
+    return choose(DETECTORS, DETECTOR), choose(RECOGNIZERS, RECOGNIZER)
+
+
+def producer() -> Producer:
+    """Return who makes the records of `TextReader.load`; no network is opened."""
+    detector, recognizer = shipped_weights()
+    return Producer(
+        name="text.reader",
+        version=VERSION,
+        weights=f"{detector.sha256[:12]}+{recognizer.sha256[:12]}",
+    )
 
 
 def _checked(picture: object) -> Picture:

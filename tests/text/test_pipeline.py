@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import onlooker.text
+from onlooker.errors import ConfigError, MediaError
+from onlooker.records import DetectedText, Page, RecognizedText
+from onlooker.text.lines import corners_of
+from onlooker.text.pipeline import ReaderConfig, TextReader, cut_out, split_words
+
+RED, BLUE, GREY = (200, 30, 30), (30, 30, 200), (128, 128, 128)
+
+
+def picture(*words, size=(240, 320)):
+    """Draw words as bars, red where they begin and blue where they end.
+
+    A word is (x, y, w, h, quarters): quarters of a turn clockwise of its reading direction.
+    """
+    pixels = np.full((*size, 3), GREY, np.uint8)
+    for x, y, w, h, quarters in words:
+        part = np.empty((h, w, 3), np.uint8)
+        part[:] = BLUE
+        if quarters == 0:
+            part[:, : w // 2] = RED
+        elif quarters == 1:
+            part[: h // 2] = RED
+        elif quarters == 2:
+            part[:, w // 2 :] = RED
+        else:
+            part[h // 2 :] = RED
+        pixels[y : y + h, x : x + w] = part
+    return pixels
+
+
+class FakeDetector:
+    """Finds coloured bars; corners begin at the upper left whatever the direction."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def __call__(self, pictures):
+        import cv2
+
+        self.calls += len(pictures)
+        found = []
+        for pixels in pictures:
+            mask = (pixels.max(axis=2).astype(int) - pixels.min(axis=2) > 100).astype(np.uint8)
+            count, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+            boxes = [tuple(float(v) for v in stats[i, :4]) for i in range(1, count)]
+            found.append(
+                [
+                    DetectedText(((x, y), (x + w, y), (x + w, y + h), (x, y + h)), 0.9)
+                    for x, y, w, h in boxes
+                ]
+            )
+        return found
+
+
+class FakeRecognizer:
+    """Reads the size of a crop, sure of itself where red stands left and blue right."""
+
+    def __init__(self, confidence=0.9):
+        self.crops = []
+        self.confidence = confidence
+
+    def __call__(self, crops):
+        self.crops.extend(crops)
+        found = []
+        for crop in crops:
+            left, right = crop[:, 2:4].mean(axis=(0, 1)), crop[:, -4:-2].mean(axis=(0, 1))
+            right_way_up = left[0] > left[2] and right[2] > right[0]
+            found.append(
+                RecognizedText(f"w{crop.shape[1]}", self.confidence if right_way_up else 0.1)
+            )
+        return found
+
+
+@pytest.fixture
+def reader():
+    return TextReader(FakeDetector(), FakeRecognizer())
+
+
+def test_a_picture_gives_a_page_and_a_sequence_gives_a_list(reader):
+    pixels = picture((10, 10, 60, 20, 0), (80, 10, 40, 20, 0), (10, 50, 50, 20, 0))
+    page = reader(pixels)
+    assert isinstance(page, Page)
+    assert (page.width, page.height) == (320, 240)
+    assert page.text == "w60 w40\nw50"
+    assert page.words[0].polygon == ((10, 10), (70, 10), (70, 30), (10, 30))
+    assert reader([]) == []
+    assert reader([pixels]) == [page]
+    assert reader(np.stack([pixels, pixels])) == [page, page]
+
+
+def test_a_page_does_not_depend_on_its_neighbours(reader):
+    pictures = [picture((10, 10 + 20 * i, 60 + i, 16, 0), (90, 9, 31, 20, 0)) for i in range(5)]
+    assert reader(pictures) == [reader(p) for p in pictures]
+    assert reader(pictures[::-1]) == reader(pictures)[::-1]
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_tall_boxes_are_read_up_and_down(reader, quarters):
+    page = reader(picture((10, 10, 20, 70, quarters)))
+    assert page.text == "w70"
+    corners = corners_of(page.words[0].polygon)
+    top_left = {1: (30, 10), 3: (10, 80)}[quarters]
+    assert tuple(corners[0]) == top_left
+    assert page.words[0].box == (10, 10, 30, 80)
+
+
+def test_upside_down_is_tried_only_where_reading_failed(reader):
+    page = reader(picture((10, 10, 60, 20, 2)))
+    assert page.text == "w60"
+    assert page.words[0].polygon[0] == (70, 30)
+    reader.recognizer.crops.clear()
+    reader(picture((10, 10, 60, 20, 0)))
+    assert len(reader.recognizer.crops) == 1
+
+
+def test_what_cannot_be_read_is_reported_and_not_written():
+    reader = TextReader(FakeDetector(), FakeRecognizer(confidence=0.3))
+    page = reader(picture((10, 10, 60, 20, 0)))
+    assert page.lines == ()
+    assert [place.polygon[0] for place in page.unread] == [(10, 10)]
+
+
+def test_crops_come_in_chunks():
+    words = [(10 + 50 * (i % 6), 10 + 40 * (i // 6), 40, 20, 0) for i in range(24)]
+    whole = TextReader(FakeDetector(), FakeRecognizer())(picture(*words))
+    parts = TextReader(FakeDetector(), FakeRecognizer(), config=ReaderConfig(chunk=5))(
+        picture(*words)
+    )
+    assert whole == parts
+    assert len(whole.words) == 24
+
+
+def test_no_text_and_no_pixels(reader):
+    assert reader(picture()).lines == ()
+    assert reader(np.zeros((0, 5, 3), np.uint8)) == Page(5, 0, ())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [np.zeros((5, 5), np.uint8), np.zeros((5, 5, 4), np.uint8), np.zeros((5, 5, 3)), ["x"]],
+)
+def test_other_things_are_refused(reader, wrong):
+    with pytest.raises(MediaError, match="uint8 RGB"):
+        reader(wrong)
+
+
+def test_config_is_checked():
+    with pytest.raises(ConfigError, match="min_confidence"):
+        ReaderConfig(min_confidence=1.5)
+    with pytest.raises(ConfigError, match="chunk"):
+        ReaderConfig(chunk=0)
+
+
+def test_cut_out_takes_exactly_the_pixels_of_an_upright_box():
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    corners = np.array([(10, 20), (40, 20), (40, 35), (10, 35)], dtype=float)
+    assert (cut_out(pixels, corners) == pixels[20:35, 10:40]).all()
+
+
+def test_cut_out_turns_shrinks_and_goes_over_the_edge():
+    pixels = picture((10, 10, 20, 70, 1))
+    down = np.array([(30, 10), (30, 80), (10, 80), (10, 10)], dtype=float)
+    crop = cut_out(pixels, down)
+    assert crop.shape == (20, 70, 3)
+    assert tuple(crop[10, 5]) == RED
+    assert tuple(crop[10, 65]) == BLUE
+    big = cut_out(pixels, down * 3.0, max_height_px=32)
+    assert big.shape == (32, 112, 3)
+    beyond = cut_out(pixels, np.array([(-40, -40), (900, -40), (900, 900), (-40, 900)], float))
+    assert beyond.shape == (64, 64, 3)
+    assert cut_out(pixels, np.full((4, 2), 7.0)).shape == (1, 1, 3)
+    outside = cut_out(pixels, np.array([(900, 900), (950, 900), (950, 920), (900, 920)], float))
+    assert outside.shape == (20, 50, 3)
+
+
+def test_margin_adds_shares_of_the_height():
+    pixels = picture((10, 10, 60, 20, 0))
+    corners = np.array([(10, 10), (70, 10), (70, 30), (10, 30)], dtype=float)
+    crop = cut_out(pixels, corners, margin=0.1)
+    assert crop.shape == (24, 64, 3)
+    assert tuple(crop[0, 0]) == GREY
+    assert tuple(crop[3, 3]) == RED
+
+
+def test_readings_with_spaces_become_words_with_their_share_of_the_box():
+    box = ((0, 0), (100, 0), (100, 10), (0, 10))
+    first, second = split_words(RecognizedText("ab cde", 0.8), box)
+    assert (first.text, second.text) == ("ab", "cde")
+    assert first.polygon[1][0] == pytest.approx(100 * 2 / 6)
+    assert second.polygon[0][0] == pytest.approx(50)
+    spans = tuple((i / 10, (i + 1) / 10) for i in range(3))
+    (_, late) = split_words(RecognizedText("a b", 0.8, spans), box)
+    assert late.box == pytest.approx((20, 0, 30, 10))
+    assert split_words(RecognizedText(" ", 0.8), box) == []
+    assert split_words(RecognizedText("one", 0.8), box)[0].polygon == box
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    import subprocess
+    import sys
+
+    code = "import sys, onlooker.text; sys.exit(any(m in sys.modules for m in ('cv2', 'numpy')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert onlooker.text.TextReader is TextReader
+    with pytest.raises(AttributeError):
+        _ = onlooker.text.nothing
