@@ -197,6 +197,20 @@ class Matches:
     more: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A moment as search weighs it: its text and place, without polygons."""
+
+    id: int
+    media_id: int
+    rank: int
+    text: str
+    start_s: float | None
+    end_s: float | None
+    page: int | None
+    view: int | None
+
+
 class Store(Protocol):
     """What the library needs of a store. Every method may raise `StoreError`."""
 
@@ -339,15 +353,21 @@ class Store(Protocol):
     def counts(self) -> Counts:
         """Return the library at a glance."""
 
-    # -- searching: what `onlooker.library.search` asks for ------------------------------------------
+    # -- what `onlooker.library.search` asks for ---------------------------------------------------
     def match(self, node: Node, filters: Filters, *, limit: int) -> Matches:
         """Return up to ``limit`` moments of each class of evidence that match, best first."""
 
     def match_part(self, part: str, filters: Filters, *, limit: int) -> Matches:
         """Return moments whose letters and digits, spaces left out, contain ``part``."""
 
-    def neighbours(self, moment_ids: Sequence[int], reach: int) -> dict[int, list[int]]:
-        """Return the ids around each moment, in reading order, of the same medium and stage."""
+    def lines_of(self, moment_ids: Iterable[int]) -> dict[int, Line]:
+        """Return several moments in short; ids that are not there are left out."""
+
+    def around(self, moment_ids: Sequence[int], reach: int) -> dict[int, list[Line]]:
+        """Return for each moment itself and what stands around it, in reading order.
+
+        These are up to ``reach`` moments before and after it of the same medium and stage.
+        """
 
     def moments_of(self, moment_ids: Iterable[int]) -> dict[int, MomentRow]:
         """Return several moments; ids that are not there are left out."""

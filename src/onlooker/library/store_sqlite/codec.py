@@ -28,7 +28,7 @@ _FINEST = 3  # an eighth of a pixel: finer than any detector is right
 
 _TITLE_RATIO = 1.25
 """A title is set at least this much larger than the middle line of its slide. Slide styles step
-by 1.2 (LaTeX's \\normalsize to \\large) to 2; below 1.2 heights of lines differ by their letters."""
+by 1.2 (LaTeX's \\normalsize to \\large) to 2; heights of lines differ by their letters too."""
 
 
 def pack_path(path: Path) -> bytes:

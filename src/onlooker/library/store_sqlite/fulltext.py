@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from onlooker.library.folding import filter_text, squeeze
 from onlooker.library.query import And, Node, Not, Or, Term
-from onlooker.library.store import Filters, Matches
+from onlooker.library.store import Filters, Line, Matches
 from onlooker.library.store_sqlite import schema
 from onlooker.library.store_sqlite.connection import Connections
 
@@ -94,9 +94,8 @@ class FullText:
             kept = candidates[_inside(candidates, ranges)]
             for start in range(0, len(kept), 500):
                 chunk = kept[start : start + 500].tolist()
-                marks = ",".join("?" * len(chunk))
                 for moment_id, rank, text in connection.execute(
-                    f"SELECT id, rank, text FROM moment WHERE id IN ({marks})", chunk
+                    f"SELECT id, rank, text FROM moment WHERE id IN ({_marks(chunk)})", chunk
                 ):
                     kind = schema.kind_of(rank)
                     if filters.kinds and kind not in filters.kinds:
@@ -109,26 +108,39 @@ class FullText:
                     break
         return Matches(ids=ids[:limit], ranks=ranks[:limit], more=more)
 
-    def neighbours(self, moment_ids: Sequence[int], reach: int) -> dict[int, list[int]]:
-        """Return for each moment the ids around it that belong to the same medium and stage."""
-        found: dict[int, list[int]] = {}
+    def lines_of(self, moment_ids: Iterable[int]) -> dict[int, Line]:
+        """Return several moments in short; ids that are not there are left out."""
+        found: dict[int, Line] = {}
         with self._connections.reading() as connection:
-            for moment_id in moment_ids:
-                rows = connection.execute(
-                    "SELECT n.id FROM moment m JOIN moment n ON n.id BETWEEN m.id - ?2 AND "
-                    "m.id + ?2 AND n.media_id = m.media_id AND n.stage = m.stage WHERE m.id = ?1",
-                    (moment_id, reach),
-                ).fetchall()
-                found[moment_id] = [row[0] for row in rows]
+            for chunk in _chunks(moment_ids):
+                for row in connection.execute(
+                    f"SELECT {_LINE} FROM moment n WHERE n.id IN ({_marks(chunk)})", chunk
+                ):
+                    found[row[0]] = Line(*row)
+        return found
+
+    def around(self, moment_ids: Sequence[int], reach: int) -> dict[int, list[Line]]:
+        """Return for each moment itself and what stands around it, in reading order."""
+        found: dict[int, list[Line]] = {}
+        with self._connections.reading() as connection:
+            for chunk in _chunks(moment_ids):
+                for row in connection.execute(
+                    f"SELECT a.id, {_LINE} FROM moment a JOIN moment n ON n.id BETWEEN "
+                    f"a.id - {int(reach)} AND a.id + {int(reach)} AND n.media_id = a.media_id "
+                    f"AND n.stage = a.stage WHERE a.id IN ({_marks(chunk)}) ORDER BY a.id, n.id",
+                    chunk,
+                ):
+                    found.setdefault(row[0], []).append(Line(*row[1:]))
         return found
 
     def word_counts(self, words: Iterable[str]) -> dict[str, int]:
         """Return in how many moments each word stands; words that stand nowhere are left out."""
         wanted = list(dict.fromkeys(words))
-        marks = ",".join("?" * len(wanted))
         with self._connections.reading() as connection:
             return dict(
-                connection.execute(f"SELECT word, n FROM word WHERE word IN ({marks})", wanted)
+                connection.execute(
+                    f"SELECT word, n FROM word WHERE word IN ({_marks(wanted)})", wanted
+                )
             )
 
     def vocabulary(self) -> tuple[list[str], npt.NDArray[np.int64]]:
@@ -185,6 +197,20 @@ class FullText:
                 expression = f"({expression} NOT ({' OR '.join(unwanted)}))"
             return expression
         raise ValueError("a Not stands only inside an And")
+
+
+_LINE = "n.id, n.media_id, n.rank, n.text, n.start_s, n.end_s, n.page, n.view"
+
+
+def _chunks(ids: Iterable[int], size: int = 500) -> Iterator[list[int]]:
+    """Cut ids into pieces that one statement can take."""
+    unique = list(dict.fromkeys(ids))
+    for start in range(0, len(unique), size):
+        yield unique[start : start + size]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _term(connection: sqlite3.Connection, term: Term) -> str:
