@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -172,7 +172,7 @@ class Video:
         self._container = container
         self._stream = stream
         self._zero_s = _zero_s(container)
-        self._at_start = False
+        self._aside: Any = None  # a second decoder, for key frames by themselves
         width, height = first.size
         self._first_s = first.time_s
         self._duration_s = _duration_s(container, stream)
@@ -430,6 +430,26 @@ class Video:
             pictures.append(Picture(frame, float(stamp * time_base) - self._zero_s))
         return pictures
 
+    def decode_alone(self, packet: Packet) -> Picture | None:
+        """Decode a key frame by itself, without disturbing what `decode` is in the middle of.
+
+        Returns:
+            None where it is corrupt.
+        """
+        if self._aside is None:
+            context = self._stream.codec_context
+            aside = av.CodecContext.create(context.codec.name, "r")
+            aside.extradata = context.extradata
+            aside.thread_count = 1
+            self._aside = aside
+        try:
+            frames = [*self._aside.decode(packet.data), *self._aside.decode(None)]
+        except _OUR_ERRORS:
+            self.broken_packets += 1
+            frames = []
+        self._aside.flush_buffers()
+        return Picture(frames[0], packet.time_s) if frames else None
+
     def skip(self, level: Literal["DEFAULT", "NONREF", "NONKEY"]) -> None:
         """Choose what `decode` leaves out: nothing, what no other frame refers to, all but keys."""
         self._stream.codec_context.skip_frame = level
@@ -448,13 +468,6 @@ class Video:
                     "the file seems to be damaged"
                 ) from error
         stream.codec_context.flush_buffers()
-
-
-def coded_pictures(video: Video, packets: Iterable[Packet]) -> Iterator[Picture]:
-    """Decode packets that begin with a key frame, and flush."""
-    for packet in packets:
-        yield from video.decode(packet)
-    yield from video.decode(None)
 
 
 def _shown(path: Path) -> str:

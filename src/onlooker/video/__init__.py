@@ -1,0 +1,1 @@
+"""Rooms for what only moving pictures have. Today: `onlooker.video.shots`."""

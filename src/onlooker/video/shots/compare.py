@@ -1,0 +1,208 @@
+"""Compare pictures of a video, block by block, so that one new line of text is seen.
+
+A mean over the whole picture hides a new bullet line and shouts at a speaker's moving head. So
+pictures are compared at 320 pixels' width in blocks of 10 × 10: a change counts by where it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from onlooker.media.video import Picture
+from onlooker.records import Box
+
+Luma = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Shares = NDArray[np.float32]
+
+GLANCE_PX = 320
+"""Largest side of the pictures that are compared: a line of 20-pixel text in 720p is 5 high."""
+BLOCK_PX = 10
+# Steps of brightness (of 256). Re-encoding a still slide moves reduced pixels by up to 12 at key
+# frames (x264, CRF 23 to 30); grey text on white moves them by 25 and more.
+_STEP = 20
+# Share of a block's pixels that must change: a mouse pointer in 720p covers 12 reduced pixels.
+_BLOCK_SHARE = 0.08
+# A change of the picture covers two blocks and 60 reduced pixels: a word of five letters.
+_LEAST_BLOCKS = 2
+_LEAST_PIXELS = 60
+# Ink that was there and is gone: above this share it is another slide, not one that grew. A page
+# number or a clock is 2 %; one replaced line of twelve is 8 %.
+_LOST_SHARE = 0.08
+_LOST_PIXELS = 40
+# A picture with less ink than this (share of its pixels) is blank: anything may be added to it, so
+# a picture after it is a new one.
+BLANK_SHARE = 0.0015
+
+
+@dataclass(slots=True, eq=False)
+class Glance:
+    """A frame as the segmenter sees it.
+
+    Attributes:
+        time_s: Time in seconds.
+        luma: (h, w) uint8, reduced to `GLANCE_PX`, as coded (not turned upright).
+        picture: The decoded frame, for conversion at full size.
+    """
+
+    time_s: float
+    luma: Luma
+    picture: Picture
+
+    @classmethod
+    def of(cls, picture: Picture, time_s: float | None = None) -> Glance:
+        """Look at a picture, when it appears or at another time while it is shown."""
+        if time_s is None:
+            time_s = picture.time_s
+        return cls(time_s, picture.luma(GLANCE_PX), picture)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What differs between two pictures outside some region.
+
+    Attributes:
+        pixels: Reduced pixels that changed.
+        blocks: Blocks that changed.
+        where: (rows, columns) blocks that changed.
+    """
+
+    pixels: int
+    blocks: int
+    where: Mask
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is more than noise or a mouse pointer."""
+        return self.pixels >= _LEAST_PIXELS and self.blocks >= _LEAST_BLOCKS
+
+
+def changed_pixels(a: Luma, b: Luma) -> Mask:
+    """Return where two reduced pictures differ by more than noise."""
+    return np.asarray(cv2.absdiff(a, b) > _STEP)
+
+
+def grid(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return rows and columns of blocks of a reduced picture."""
+    return max(1, round(shape[0] / BLOCK_PX)), max(1, round(shape[1] / BLOCK_PX))
+
+
+def block_shares(mask: Mask) -> Shares:
+    """Return the share of set pixels in each block, (rows, columns) float32."""
+    rows, columns = grid(mask.shape)
+    shares = cv2.resize(mask.astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA)
+    return np.asarray(shares, np.float32)
+
+
+def compare(a: Luma, b: Luma, ignored: Mask) -> Change:
+    """Compare two pictures outside the ignored blocks.
+
+    Args:
+        a: (h, w) uint8, reduced.
+        b: Likewise, of the same size.
+        ignored: (rows, columns) blocks to leave out.
+    """
+    shares = block_shares(changed_pixels(a, b))
+    shares[ignored] = 0.0
+    where = shares >= _BLOCK_SHARE
+    area = a.shape[0] * a.shape[1] / shares.size
+    return Change(int(shares[where].sum() * area), int(where.sum()), where)
+
+
+def moved_blocks(a: Luma, b: Luma) -> Mask:
+    """Return the blocks in which something moved between two frames close in time."""
+    return block_shares(changed_pixels(a, b)) >= _BLOCK_SHARE / 2
+
+
+def ink(luma: Luma) -> Mask:
+    """Return the pixels that stand out from what is around them: text, lines, edges."""
+    around = cv2.blur(luma, (15, 15))
+    return np.asarray(cv2.absdiff(luma, around) > _STEP * 3 // 4)
+
+
+def textured_blocks(luma: Luma) -> Mask:
+    """Return the blocks that have some ink: only there can motion be seen."""
+    return block_shares(ink(luma)) >= _BLOCK_SHARE
+
+
+def ink_lost(a: Luma, b: Luma, ignored: Mask) -> tuple[float, int, int]:
+    """Return which share of the ink of ``a`` is gone in ``b``, how much that is, and all of it."""
+    rows, columns = a.shape
+    kept = ~cv2.resize(
+        ignored.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST
+    ).astype(bool)
+    marked = ink(a) & kept
+    there = int(marked.sum())
+    gone = int((marked & changed_pixels(a, b)).sum())
+    return gone / max(1, there), gone, there
+
+
+def grew(a: Luma, b: Luma, ignored: Mask) -> bool:
+    """Return whether ``b`` is ``a`` with something added: a slide that builds up."""
+    share, gone, there = ink_lost(a, b, ignored)
+    if there < BLANK_SHARE * a.size:
+        return False
+    return share < _LOST_SHARE or gone < _LOST_PIXELS
+
+
+def is_blank(luma: Luma) -> bool:
+    """Return whether there is nothing to read: one colour, black, a plain background."""
+    return float(ink(luma).mean()) < BLANK_SHARE
+
+
+def sharpness(luma: Luma) -> float:
+    """Return how crisp a picture is: the mean square of its Laplacian."""
+    edges = cv2.Laplacian(luma, cv2.CV_16S)
+    return float(np.square(edges.astype(np.float32)).mean())
+
+
+def shift(a: Luma, b: Luma) -> tuple[float, float]:
+    """Return which share of ``b`` is new when the camera panned from ``a``, and how sure that is.
+
+    References:
+        Kuglin & Hines 1975: phase correlation.
+    """
+    window = cv2.createHanningWindow((a.shape[1], a.shape[0]), cv2.CV_32F)
+    (dx, dy), response = cv2.phaseCorrelate(a.astype(np.float32), b.astype(np.float32), window)
+    rows, columns = a.shape
+    seen = max(0.0, 1 - abs(dx) / columns) * max(0.0, 1 - abs(dy) / rows)
+    return 1 - seen, float(response)
+
+
+def boxes(where: Mask, width: int, height: int, turns: int) -> tuple[Box, ...]:
+    """Return the boxes around connected blocks, in pixels of the upright frame.
+
+    Args:
+        where: (rows, columns) blocks.
+        width: Width of the upright frame.
+        height: Its height.
+        turns: Quarter turns anticlockwise from the coded to the upright frame.
+    """
+    upright = np.ascontiguousarray(np.rot90(where, turns)).astype(np.uint8)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(upright, connectivity=8)
+    rows, columns = upright.shape
+    x_px, y_px = width / columns, height / rows
+    found = []
+    for left, top, wide, high, _ in stats[1:count].tolist():
+        found.append((left * x_px, top * y_px, (left + wide) * x_px, (top + high) * y_px))
+    return tuple(found)
+
+
+def filled(where: Mask, most: float) -> Mask:
+    """Fill the boxes around connected blocks, one block of margin, where they stay small.
+
+    Args:
+        where: (rows, columns) blocks.
+        most: Largest share of the picture that one box may cover; larger ones stay as they are.
+    """
+    out = where.copy()
+    near = cv2.dilate(where.astype(np.uint8), np.ones((3, 3), np.uint8))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8)
+    for left, top, wide, high, _ in stats[1:count].tolist():
+        if wide * high <= most * where.size:
+            out[top : top + high, left : left + wide] = True
+    return out
