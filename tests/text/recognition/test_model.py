@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
+pytest.importorskip("onnx", reason="the extra `train` is not installed")
+
+from onlooker.errors import WeightsError  # noqa: E402
+from onlooker.text.charset import NUM_CLASSES, encode  # noqa: E402
+from onlooker.text.recognition.data import augment, fits, make_batch, training_width  # noqa: E402
+from onlooker.text.recognition.export import export, export_run  # noqa: E402
+from onlooker.text.recognition.model import CTCRecognizer, ModelConfig  # noqa: E402
+from onlooker.text.recognition.predict import TextRecognizer  # noqa: E402
+from onlooker.text.recognition.train import loss_of  # noqa: E402
+
+SMALL = ModelConfig(channels=(4, 8, 8), blocks=(0, 1, 1), width=16, layers=1, heads=2)
+
+
+def test_shapes_for_any_width() -> None:
+    model = CTCRecognizer(SMALL).eval()
+    for width in (16, 88, 240):
+        assert model(torch.zeros(2, 1, 32, width)).shape == (2, width // 4, NUM_CLASSES)
+
+
+def test_the_exported_network_reads_as_the_original(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    path = tmp_path / "small.onnx"
+    assert export(CTCRecognizer(SMALL), path) < 5e-3
+    crops = [np.random.default_rng(i).integers(0, 255, (32, 40 + i), np.uint8) for i in range(9)]
+    assert len(TextRecognizer(path, threads=1)(crops)) == 9
+    with pytest.raises(WeightsError, match=r"no averaged\.pt"):
+        export_run(tmp_path, path)
+
+
+def test_loss_falls_on_one_batch() -> None:
+    torch.manual_seed(0)
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 255, (4, 32, 32), dtype=np.uint8)
+    batch = make_batch(pictures, [encode(text) for text in ("ab", "A", "7!", "öß")])
+    model = CTCRecognizer(SMALL)
+    optimizer = torch.optim.AdamW(model.parameters(), 3e-3)
+    losses = []
+    for _ in range(60):
+        loss = loss_of(model, batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.5 * losses[0]
+
+
+def test_texts_that_do_not_fit_are_found() -> None:
+    assert fits("abcd", 16)
+    assert not fits("abcde", 16)
+    assert not fits("aabb", 16)  # two doubled letters need two blanks more
+
+
+def test_widths_are_few_and_near() -> None:
+    widths = {training_width(w) for w in range(16, 481)}
+    assert len(widths) <= 32
+    assert all(abs(training_width(w) - w) <= 16 for w in range(16, 481))
+
+
+def test_augmentation_keeps_shape_and_source() -> None:
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 255, (32, 32, 64), dtype=np.uint8)
+    kept = pictures.copy()
+    changed = augment(rng, pictures, 0.6)
+    assert changed.shape == pictures.shape
+    assert changed.dtype == np.uint8
+    assert np.array_equal(pictures, kept)
+    assert not np.array_equal(changed, pictures)
