@@ -183,3 +183,10 @@ def plausible_place(latitude: float, longitude: float) -> bool:
         and abs(longitude) <= 180
         and (latitude, longitude) != (0.0, 0.0)
     )
+
+
+def zero_s(container: InputContainer) -> float:
+    """Return the time stamp that players show as 0: the start of the earliest stream."""
+    if container.start_time is None:
+        return 0.0
+    return float(container.start_time) / float(av.time_base)

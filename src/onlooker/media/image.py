@@ -246,11 +246,11 @@ def _progressive_bytes(image: Any) -> int:
     if not image.info.get("progressive"):
         return 0
     layers = getattr(image, "layer", [])  # (id, horizontal sampling, vertical sampling, table)
-    width, height = image.size
+    pixels = int(image.size[0]) * int(image.size[1])
     if not layers:
-        return 2 * width * height * 3
+        return 2 * pixels * 3
     most = max(h * v for _, h, v, _ in layers)
-    return int(2 * width * height * sum(h * v for _, h, v, _ in layers) / max(1, most))
+    return 2 * pixels * int(sum(h * v for _, h, v, _ in layers)) // max(1, int(most))
 
 
 def read_image(
