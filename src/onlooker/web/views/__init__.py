@@ -1,0 +1,1 @@
+"""The pages: search, media, status. Each module has ``routes(desk)``."""
