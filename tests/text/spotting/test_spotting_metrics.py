@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from onlooker.text.spotting.metrics import ReadWord, SpottingScore, TrueWord, plain
+from onlooker.text.spotting.metrics import ReadWord, SpottingScore, TrueWord, plain, searched
 
 
 def box(x, y=0, width=40, height=10):
@@ -13,6 +13,11 @@ def test_plain():
     assert plain("U.S.A.") == "usa"
     assert plain("Straße") == "strasse"
     assert plain("–&–") == ""
+
+
+def test_words_that_are_searched_are_runs_of_letters_and_figures():
+    assert searched("Self-adhesive") == ["self", "adhesive"]
+    assert searched("A1 & 24h/7 Ünter") == ["24h", "ünter"]
 
 
 def test_by_hand():

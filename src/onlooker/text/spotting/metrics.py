@@ -7,7 +7,8 @@ Two protocols (`docs/reference/data.md`):
   (Karatzas et al. 2015, section V.C), except that no word is left out for being short.
 * **words found**: the multiset of words of three letters and figures or more, whatever their place,
   micro-averaged over the set. What somebody who searches would find; it can be measured for systems
-  that give lines.
+  that give lines. A word here is a run of letters and figures: one system reads "self-adhesive" as
+  one word where the label has two, and both are found by the same search.
 
 In both, regions marked ``ignore`` count neither way: a prediction of which half or more lies in
 one is dropped. A label without letters or figures cannot be judged, and counts as such a region.
@@ -46,6 +47,17 @@ class TrueWord:
 def plain(text: str) -> str:
     """Return the letters and figures of a word, lower-cased."""
     return "".join(character for character in text.casefold() if character.isalnum())
+
+
+def searched(text: str) -> list[str]:
+    """Return the lower-cased runs of letters and figures that are long enough to count.
+
+    Example:
+        >>> searched("Self-adhesive, 2 x 36mm")
+        ['self', 'adhesive', '36mm']
+    """
+    runs = "".join(c if c.isalnum() else " " for c in text.casefold()).split()
+    return [run for run in runs if len(run) >= MIN_LENGTH]
 
 
 @dataclass
@@ -105,8 +117,8 @@ class SpottingScore:
         self.spotted.predicted += len(kept)
         self.spotted.true += len(cared)
 
-        found = Counter(t for word in kept if len(t := plain(word.text)) >= MIN_LENGTH)
-        wanted = Counter(t for word in cared if len(t := plain(word.text)) >= MIN_LENGTH)
+        found = Counter(run for word in kept for run in searched(word.text))
+        wanted = Counter(run for word in cared for run in searched(word.text))
         self.words.hits += (found & wanted).total()
         self.words.predicted += found.total()
         self.words.true += wanted.total()
