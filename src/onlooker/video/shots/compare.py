@@ -27,6 +27,8 @@ BLOCK_PX = 10
 _STEP = 20
 # Share of a block's pixels that must change: a mouse pointer in 720p covers 12 reduced pixels.
 _BLOCK_SHARE = 0.08
+# Window for the paper's brightness: 1.5 blocks, so wider than the lines of text that vanish in it.
+_PAPER_PX = 15
 # A change of the picture covers two blocks and 60 reduced pixels: a word of five letters.
 _LEAST_BLOCKS = 2
 _LEAST_PIXELS = 60
@@ -34,6 +36,10 @@ _LEAST_PIXELS = 60
 # number or a clock is 2 %; one replaced line of twelve is 8 %.
 _LOST_SHARE = 0.08
 _LOST_PIXELS = 40
+# A block has ink (share of its pixels) and has lost it (share of its ink; text that replaces other
+# text hits half of the same pixels). Three such blocks are a word of six letters in 720p, more than
+# a mouse pointer or a page number covers.
+_BLOCK_INK, _BLOCK_LOST, _LOST_BLOCKS = 0.12, 0.4, 3
 # A picture with less ink than this (share of its pixels) is blank: anything may be added to it, so
 # a picture after it is a new one.
 BLANK_SHARE = 0.0015
@@ -52,6 +58,14 @@ class Glance:
     time_s: float
     luma: Luma
     picture: Picture
+    _textured: Mask | None = None
+
+    @property
+    def textured(self) -> Mask:
+        """The blocks that have some ink: only there can motion be seen."""
+        if self._textured is None:
+            self._textured = block_shares(ink(self.luma)) >= _BLOCK_SHARE
+        return self._textured
 
     @classmethod
     def of(cls, picture: Picture, time_s: float | None = None) -> Glance:
@@ -119,34 +133,50 @@ def moved_blocks(a: Luma, b: Luma) -> Mask:
 
 
 def ink(luma: Luma) -> Mask:
-    """Return the pixels that stand out from what is around them: text, lines, edges."""
-    around = cv2.blur(luma, (15, 15))
-    return np.asarray(cv2.absdiff(luma, around) > _STEP * 3 // 4)
+    """Return the pixels that stand out from the paper around them: text, lines, small things.
+
+    The median of what is around is the paper as long as ink covers less than half of it, and unlike
+    the mean it does not turn paper beside ink into ink.
+    """
+    paper = cv2.medianBlur(luma, _PAPER_PX)
+    return np.asarray(cv2.absdiff(luma, paper) > _STEP)
 
 
-def textured_blocks(luma: Luma) -> Mask:
-    """Return the blocks that have some ink: only there can motion be seen."""
-    return block_shares(ink(luma)) >= _BLOCK_SHARE
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What of a picture's ink is not in another.
+
+    Attributes:
+        share: Share of the ink that is gone.
+        pixels: Reduced pixels of ink that are gone.
+        blocks: Blocks that lost nearly half of their ink or more.
+        there: Reduced pixels of ink in the earlier picture.
+    """
+
+    share: float
+    pixels: int
+    blocks: int
+    there: int
 
 
-def ink_lost(a: Luma, b: Luma, ignored: Mask) -> tuple[float, int, int]:
-    """Return which share of the ink of ``a`` is gone in ``b``, how much that is, and all of it."""
-    rows, columns = a.shape
-    kept = ~cv2.resize(
-        ignored.astype(np.uint8), (columns, rows), interpolation=cv2.INTER_NEAREST
-    ).astype(bool)
-    marked = ink(a) & kept
-    there = int(marked.sum())
-    gone = int((marked & changed_pixels(a, b)).sum())
-    return gone / max(1, there), gone, there
+def ink_lost(a: Luma, b: Luma, ignored: Mask) -> Loss:
+    """Return what of the ink of ``a`` is gone in ``b``, outside the ignored blocks."""
+    marked = ink(a)
+    had = block_shares(marked)
+    lost = block_shares(marked & changed_pixels(a, b))
+    had[ignored] = lost[ignored] = 0.0
+    area = a.size / had.size
+    there, gone = float(had.sum() * area), float(lost.sum() * area)
+    emptied = (had >= _BLOCK_INK) & (lost >= _BLOCK_LOST * had)
+    return Loss(gone / max(1.0, there), round(gone), int(emptied.sum()), round(there))
 
 
 def grew(a: Luma, b: Luma, ignored: Mask) -> bool:
     """Return whether ``b`` is ``a`` with something added: a slide that builds up."""
-    share, gone, there = ink_lost(a, b, ignored)
-    if there < BLANK_SHARE * a.size:
+    loss = ink_lost(a, b, ignored)
+    if loss.there < BLANK_SHARE * a.size or loss.blocks >= _LOST_BLOCKS:
         return False
-    return share < _LOST_SHARE or gone < _LOST_PIXELS
+    return loss.share < _LOST_SHARE or loss.pixels < _LOST_PIXELS
 
 
 def is_blank(luma: Luma) -> bool:

@@ -36,10 +36,11 @@ _RECENT = 1.5
 _LASTING = 5.0
 _MOST_INSET = 0.35  # share of the picture that one moving region may cover
 # Reading is bounded: new groups cost a token each. Slides and cuts: one in 1.5 s on average, ten at
-# once. Within a shot: one in 3 s where a pan is known to show new things, else one in 20 s.
+# once. Within a shot: one in 3 s where a pan is known to show new things, else after 20, 30, 45 and
+# then every 60 s.
 _GROUP_S, _GROUP_BURST = 1.5, 10
 _PAN_S, _PAN_NEW, _PAN_SURE = 3.0, 0.4, 0.12
-_AGAIN_S = 20.0
+_AGAIN_S, _AGAIN_GROWS, _AGAIN_MOST_S = 20.0, 1.5, 60.0
 # Between two frames 0.2 s apart of one shot, the peak of their phase correlation is above this.
 _RELATED = 0.15
 
@@ -88,6 +89,7 @@ class Grouper:
         self._tokens = float(_GROUP_BURST)
         self._token_s = 0.0
         self._looked_s = 0.0  # when the current shot was last found worth reading
+        self._again_s = _AGAIN_S  # after which time it is read again
 
     @property
     def busy(self) -> bool:
@@ -125,7 +127,7 @@ class Grouper:
             self._watch_motion(previous, glance)
         rests = near and self._share < _REST and not self._differ(previous, glance)
         if self._state == "still":
-            self._see_still(previous, glance, rests)
+            self._see_still(previous, glance, rests, near)
         elif self._state == "changing":
             self._see_changing(previous, glance, rests)
         else:
@@ -152,7 +154,7 @@ class Grouper:
 
     def _watch_motion(self, previous: Glance, glance: Glance) -> None:
         moved = compare.moved_blocks(previous.luma, glance.luma)
-        textured = compare.textured_blocks(previous.luma) | compare.textured_blocks(glance.luma)
+        textured = previous.textured | glance.textured
         self._share = float((moved & textured).sum() / max(1, int(textured.sum())))
         self._recent = np.minimum(np.where(moved, self._recent + 1, self._recent * 0.7), 6)
         if self._share < _WHOLE:
@@ -169,12 +171,13 @@ class Grouper:
     def _differ(self, a: Glance, b: Glance) -> bool:
         return compare.compare(a.luma, b.luma, self._ignored()).counts
 
-    def _see_still(self, previous: Glance, glance: Glance, rests: bool) -> None:
+    def _see_still(self, previous: Glance, glance: Glance, rests: bool, near: bool) -> None:
         assert self._group is not None and self._state_of is not None
         if self._differ(self._state_of, glance):
             self._state = "changing"
             self._changed_s = glance.time_s
-            self._cut = self._is_cut(previous, glance)
+            # After frames that were left out because nothing went on in them, it is sudden.
+            self._cut = not near or self._is_cut(previous, glance)
             self._rest_s = None
             return
         if self._group.kind == "slide" and self._group.score == 0.0:
@@ -202,6 +205,7 @@ class Grouper:
         before, ignored = self._state_of, self._ignored()
         if self._fresh:
             self._state, self._fresh, self._state_of = "still", False, glance
+            self._group.kind, self._group.score = "slide", 0.0
             self._score(glance)
             return
         change = compare.compare(before.luma, glance.luma, ignored)
@@ -236,7 +240,9 @@ class Grouper:
             cut = self._is_cut(previous, glance)
         if cut:
             self._begin(glance.time_s, "shot", glance, new_shot=True)
-            self._rest_s = None
+            # What the new shot is, a slide or moving too, shows when it rests or does not.
+            self._state, self._fresh, self._rest_s = "changing", True, None
+            self._changed_s, self._cut = glance.time_s, True
             return
         if rests:
             if self._rest_s is None:
@@ -249,7 +255,9 @@ class Grouper:
         if glance.time_s - self._looked_s >= _PAN_S:
             new, sure = compare.shift(self._group.best.luma, glance.luma)
             again_s = glance.time_s - self._looked_s
-            if (sure >= _PAN_SURE and new >= _PAN_NEW) or again_s >= _AGAIN_S:
+            panned = sure >= _PAN_SURE and new >= _PAN_NEW
+            if panned or again_s >= self._again_s:
+                self._again_s = min(_AGAIN_MOST_S, self._again_s * _AGAIN_GROWS)
                 self._begin(glance.time_s, "shot", glance, new_shot=False)
                 return
         self._score(glance)
@@ -279,6 +287,8 @@ class Grouper:
         """Begin a group, where the bound on reading allows one."""
         assert self._group is not None
         shot = self._group.shot + new_shot
+        if new_shot:
+            self._again_s = _AGAIN_S
         self._tokens = min(_GROUP_BURST, self._tokens + (glance.time_s - self._token_s) / _GROUP_S)
         self._token_s = glance.time_s
         self._state_of = glance

@@ -149,6 +149,6 @@ def _is_other(a: Glance, b: Glance) -> bool:
     if a.luma.shape != b.luma.shape:
         return True
     nothing = compare.moved_blocks(a.luma, a.luma)
-    share, gone, _ = compare.ink_lost(a.luma, b.luma, nothing)
+    loss = compare.ink_lost(a.luma, b.luma, nothing)
     # A third: a speaker's inset alone changes less.
-    return gone > 100 and share > 0.35
+    return loss.pixels > 100 and loss.share > 0.35

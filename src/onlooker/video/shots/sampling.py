@@ -136,7 +136,7 @@ class Sampler:
             yield self.end_s
         # The last frame lasts as long as the file says, else as long as any.
         self.end_s = max(self.end_s + 1 / self._video.rate_hz, self._video.duration_s)
-        if self._last is not None:
+        if self._last is not None and self._contiguous:
             self._look(self._last, self.end_s - _JUST_S, cut=False)
 
     def _from_first_key(self, packets: Iterator[Packet]) -> Iterator[Packet]:
