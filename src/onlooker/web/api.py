@@ -17,7 +17,7 @@ from onlooker.records import EvidenceKind, MediaKind
 from onlooker.web.asking import MAX_OFFSET, MAX_QUERY_CHARS
 from onlooker.web.desk import Desk
 from onlooker.web.parts import PublicId, Seconds
-from onlooker.web.playback import Busy
+from onlooker.web.playback import BusyError
 from onlooker.web.replies import (
     ErrorReply,
     MediaListReply,
@@ -182,7 +182,7 @@ def routes(desk: Desk) -> APIRouter:
         if not ready:
             try:
                 desk.playback.begin(found)
-            except Busy as error:
+            except BusyError as error:
                 raise HTTPException(503, str(error)) from error
         return PieceReply(
             url=desk.links.part(public_id, "stream", start=f"{found.start_s:g}"),

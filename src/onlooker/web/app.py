@@ -131,9 +131,7 @@ def _serve_static(app: FastAPI, static: dict[str, StaticFile]) -> None:
 
     @app.get("/favicon.ico", include_in_schema=False)
     def favicon(request: Request) -> Response:
-        return RedirectResponse(
-            request.app.state.desk.links.static("icon.svg"), status_code=308
-        )
+        return RedirectResponse(request.app.state.desk.links.static("icon.svg"), status_code=308)
 
     @app.get("/robots.txt", include_in_schema=False)
     def robots() -> Response:
@@ -195,15 +193,18 @@ def serve(
     settings: WebSettings | None = None,
     *,
     host: str = "127.0.0.1",
-    port: int = 8765,
+    port: int = 8420,
+    open_browser: bool = False,
 ) -> None:
     """Serve a library until the process is stopped.
 
     Args:
         library_folder: The library's folder.
         settings: What can be set.
-        host: Address to listen on. Anything but the own machine needs ``allowed_hosts``.
-        port: Port to listen on.
+        host: Address to listen on. Other names than those of the own machine have to be in
+            ``settings.allowed_hosts``.
+        port: Port to listen on; 0: any that is free.
+        open_browser: Show the page in the user's browser.
 
     Raises:
         ConfigError: The address is not usable.
@@ -216,22 +217,33 @@ def serve(
     settings = settings or WebSettings()
     app = create_app(library_folder, settings)
     try:
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
     except (OSError, OverflowError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(
-            f"cannot listen on {host} port {port}: {error}; choose another with --port"
+            f"cannot listen on {host} port {port}: {reason}; choose another with --port"
         ) from error
-    uvicorn.run(
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listener.getsockname()[1]}{settings.base_path}/"
+    print(f"Onlooker is at {address}  (Ctrl-C stops it)", flush=True)
+    if open_browser:
+        import threading
+        import webbrowser
+
+        threading.Timer(0.5, webbrowser.open, (address,)).start()
+    config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         log_level="warning",
         access_log=False,
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=3,
-        h11_max_incomplete_event_size=settings.max_url_bytes + settings.max_header_bytes + 4096,
+        # Beyond this, uvicorn itself closes the connection; the guard answers before.
+        h11_max_incomplete_event_size=65_536,
     )
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])

@@ -97,9 +97,7 @@ def read_asked(params: QueryParams, *, read_only: bool) -> Asked:
         given = [value for value in params.getlist(name) if value]
         for value in given:
             if value not in allowed:
-                problems.append(
-                    f"“{name}={value[:40]}” is unknown; expected {', '.join(allowed)}."
-                )
+                problems.append(f"“{name}={value[:40]}” is unknown; expected {', '.join(allowed)}.")
         chosen = tuple(value for value in allowed if value in given)
         return () if len(chosen) == len(allowed) else chosen
 

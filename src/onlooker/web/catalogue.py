@@ -1,4 +1,4 @@
-"""What the pages know of a library: media by opaque id, their files if they are there, their views."""
+"""What the pages know of a library: media by opaque id, their files if there, their views."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _NOTES: dict[FileState, str] = {
     "“onlooker update” looks for it again.",
     "offline": "The drive that this file lies on is not there. What was found in it is still "
     "here; connect the drive to play it.",
-    "changed": "The file has been changed since it was indexed; “onlooker update” takes it up anew.",
+    "changed": "The file was changed since it was indexed; “onlooker update” takes it up anew.",
 }
 
 

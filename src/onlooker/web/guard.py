@@ -27,7 +27,7 @@ HEAD = "onlooker.head"
 _MAX_HEADERS = 100  # as uvicorn's and nginx's own orders of magnitude
 
 
-class _BodyTooLarge(Exception):
+class _BodyTooLargeError(Exception):
     pass
 
 
@@ -84,7 +84,7 @@ class Guard:
             if message["type"] == "http.request":
                 read += len(message.get("body", b""))
                 if read > settings.max_body_bytes:
-                    raise _BodyTooLarge
+                    raise _BodyTooLargeError
             return message
 
         async def send_noted(message: Message) -> None:
@@ -96,7 +96,7 @@ class Guard:
             scope = {**scope, "method": "GET", HEAD: True}
         try:
             await self._app(scope, receive_counted, send_noted)
-        except _BodyTooLarge:
+        except _BodyTooLargeError:
             if not started:
                 await _refuse(scope, send_guarded, 413, _TOO_LARGE)
         except Exception as error:
@@ -169,7 +169,7 @@ def _host_name(value: bytes) -> str | None:
 
 
 def _same_origin(headers: list[tuple[bytes, bytes]], host: bytes) -> bool:
-    values = {name: value for name, value in headers}
+    values = dict(headers)
     if values.get(b"sec-fetch-site", b"same-origin") != b"same-origin":
         return False
     origin = values.get(b"origin")

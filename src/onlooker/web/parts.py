@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi import Path as PathPart
@@ -15,10 +16,10 @@ from onlooker.errors import MediaError
 from onlooker.library.store import MediaRow
 from onlooker.web.catalogue import MediaFile
 from onlooker.web.desk import Desk
-from onlooker.web.pictures import rounded_side
-from onlooker.web.playback import Busy
-from onlooker.web.replies import ErrorReply
 from onlooker.web.guard import HEAD
+from onlooker.web.pictures import rounded_side
+from onlooker.web.playback import BusyError
+from onlooker.web.replies import ErrorReply
 from onlooker.web.serving import OpenFile, serve
 from onlooker.web.wording import plain_name, printable
 
@@ -32,17 +33,19 @@ _FILE_TYPES = {
     ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp",
     ".gif": "image/gif", ".pdf": "application/pdf",
 }  # fmt: skip
-_BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
-_JPEG = {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}}
-_WEBP = {
-    "content": {
-        kind: {"schema": {"type": "string", "format": "binary"}}
-        for kind in ("image/webp", "image/jpeg", "image/png")
-    }
-}
-_GONE = {
-    404: {"model": ErrorReply, "description": "There is no such medium, or its file is not there."},
-    422: {"model": ErrorReply, "description": "The file is damaged, or the request makes no sense."},
+
+
+def _content(*kinds: str) -> dict[str, Any]:
+    binary = {"type": "string", "format": "binary"}
+    return {"content": {kind: {"schema": binary} for kind in kinds}}
+
+
+_BYTES = _content("application/octet-stream")
+_JPEG = _content("image/jpeg")
+_WEBP = _content("image/webp", "image/jpeg", "image/png")
+_GONE: dict[int | str, dict[str, Any]] = {
+    404: {"model": ErrorReply, "description": "No such medium, or its file is not there."},
+    422: {"model": ErrorReply, "description": "The file is damaged, or a value makes no sense."},
 }
 
 
@@ -112,15 +115,14 @@ def routes(desk: Desk) -> APIRouter:
             return Response(media_type=kind, headers={"accept-ranges": "none"})
         try:
             job = desk.playback.begin(piece)
-        except Busy as error:
+        except BusyError as error:
             raise HTTPException(503, str(error)) from error
         chunks = desk.playback.follow(job)
         first = await anext(chunks, b"")
         if job.failed or not first:
-            await chunks.aclose()  # type: ignore[attr-defined]
             raise HTTPException(422, f"This part cannot be converted: {job.error or 'no data'}.")
 
-        async def whole():  # type: ignore[no-untyped-def]
+        async def whole() -> AsyncIterator[bytes]:
             yield first
             async for chunk in chunks:
                 yield chunk

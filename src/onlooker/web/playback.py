@@ -32,24 +32,25 @@ from onlooker.web.settings import WebSettings
 PIECE_S = 60.0
 """Length of a piece."""
 
-GRID_S = 10.0
-"""Pieces begin at multiples of this, so that a second visit finds the ones of the first."""
+GRID_S = 0.1
+"""Pieces begin at multiples of this: where somebody jumps to, to the frame. A second visit to the
+same hit finds the piece of the first."""
 
 _JUDGED_KEPT = 512
 _WAITING_MOST = 4
 # A repacked copy may take this share of the cache; longer recordings are done in pieces.
 _WHOLE_SHARE = 0.5
 # A piece that nobody watches any more is finished if it can be within this, else given up.
-_UNWATCHED_S = 20.0
+_UNWATCHED_S = 60.0
 _CHUNK_BYTES = 128 * 1024
 _POLL_S = 0.05
 
 
-class Busy(OnlookerError):
+class BusyError(OnlookerError):
     """Too many pieces are waiting to be made."""
 
 
-class _GivenUp(OSError):
+class _GivenUpError(OSError):
     """Nobody wants the piece any more."""
 
 
@@ -153,7 +154,7 @@ class Playback:
         judged = self._judge(media, path)
         return judged.content_type if judged.method == "direct" else ""
 
-    # -- pieces --------------------------------------------------------------------------------------
+    # -- pieces ------------------------------------------------------------------------------------
 
     def piece(self, media: MediaRow, start_s: float) -> Piece | None:
         """Return the piece in which a time lies; None where nothing has to be converted.
@@ -165,9 +166,9 @@ class Playback:
         if file.path is None or media.kind not in {"video", "audio"}:
             return None
         judged = self._judge(media, file.path)
-        method = judged.method
-        if method != "remux" and method != "transcode":
+        if judged.method not in {"remux", "transcode"}:
             return None
+        method: Literal["remux", "transcode"] = "remux" if judged.method == "remux" else "transcode"
         if method == "remux" and media.size_bytes < (
             self._settings.cache_mb * 1_000_000 * _WHOLE_SHARE
         ):
@@ -177,7 +178,7 @@ class Playback:
         start = max(0.0, start_s)
         if duration:
             start = min(start, max(0.0, duration - 1.0))
-        start = start // GRID_S * GRID_S
+        start = round(start / GRID_S) * GRID_S
         key = self._key(media, method, start)
         if method == "remux":
             from onlooker.media.transcode import keyframe_before
@@ -188,9 +189,7 @@ class Playback:
             end = None
         return Piece(key, method, file.path, judged.content_type, start, end)
 
-    def _key(
-        self, media: MediaRow, method: str, start_s: float, *, whole: bool = False
-    ) -> str:
+    def _key(self, media: MediaRow, method: str, start_s: float, *, whole: bool = False) -> str:
         length = "whole" if whole else f"{PIECE_S:g}"
         what = (
             f"{media.public_id}/{media.size_bytes}/{method}/{start_s:g}/{length}/"
@@ -206,7 +205,7 @@ class Playback:
         """Begin to make a piece, or join those who wait for it.
 
         Raises:
-            Busy: Too many others are waiting.
+            BusyError: Too many others are waiting.
         """
         with self._lock:
             job = self._jobs.get(piece.key)
@@ -218,7 +217,9 @@ class Playback:
                     None,
                 )
                 if idle is None:
-                    raise Busy("Several videos are being converted just now; try again shortly.")
+                    raise BusyError(
+                        "Several videos are being converted just now; try again shortly."
+                    )
                 del self._jobs[idle.piece.key]
                 idle.error = "given up for another one"
                 idle.done.set()
@@ -265,6 +266,8 @@ class Playback:
         from onlooker.media import transcode
 
         piece = job.piece
+        if self._cache.find(piece.key) is not None:  # it was finished while this one was asked for
+            return ""
         part = self._cache.part(piece.key)
         length = None if piece.end_s is None else piece.end_s - piece.start_s
         try:
@@ -276,7 +279,7 @@ class Playback:
                     height = self._settings.convert_height
                     transcode.transcode(piece.path, sink, piece.start_s, length, height)
             self._cache.keep(piece.key)
-        except _GivenUp:
+        except _GivenUpError:
             part.unlink(missing_ok=True)
             return "nobody was waiting for it any more"
         except OnlookerError as error:
@@ -351,7 +354,7 @@ class _Sink:
     def write(self, data: bytes, /) -> int:
         """Write; raise to stop."""
         if not self._wanted():
-            raise _GivenUp
+            raise _GivenUpError
         view = memoryview(data)
         while view:
             view = view[self._file.write(view) or 0 :]
@@ -374,5 +377,3 @@ def _last_words(message: str, path: Path) -> str:
     for form in (str(path), path.name):
         message = message.replace(form, "the file")
     return message.rstrip(".")
-
-

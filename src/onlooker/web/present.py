@@ -71,12 +71,14 @@ class Presenter:
 
     def moment(self, row: MomentRow) -> MomentReply:
         """A moment."""
-        return MomentReply(**self._moment_fields(row))
+        return MomentReply.model_validate(self._moment_fields(row))
 
     def _moment_fields(self, row: MomentRow) -> dict[str, object]:
         moment = row.moment
-        by = "person" if row.producer.startswith("person") else (
-            "file" if row.producer.startswith("media.") else "machine"
+        by = (
+            "person"
+            if row.producer.startswith("person")
+            else ("file" if row.producer.startswith("media.") else "machine")
         )
         return {
             "kind": moment.kind,
@@ -113,9 +115,7 @@ class Presenter:
                 "media_id": media.public_id,
                 "title": self.title(media),
                 "media_kind": media.kind,
-                "url": self._links.media(
-                    media.public_id, t=moment.start_s, page=moment.page, q=q
-                ),
+                "url": self._links.media(media.public_id, t=moment.start_s, page=moment.page, q=q),
                 "picture": picture,
                 "marked": rounded(marked_polygons(moment, marked)),
                 "snippet": SnippetReply(text=text, marks=marks),

@@ -62,7 +62,8 @@ def size_words(count: float) -> str:
     """Return a size in bytes as ``4.2 GB``."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "bytes" or count >= 100 else f"{count:.1f} {unit}"
+            exact = unit == "bytes" or count >= 100
+            return f"{count:.0f} {unit}" if exact else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
 
@@ -114,7 +115,8 @@ def parse_day(text: str, *, end: bool = False) -> float | None:
             return first.timestamp()
         if date:
             return first.replace(hour=23, minute=59, second=59).timestamp()
-        after = datetime(year + 1, 1, 1) if not month or month == 12 else datetime(year, month + 1, 1)
+        last = not month or month == 12
+        after = datetime(year + 1, 1, 1) if last else datetime(year, month + 1, 1)
         return after.timestamp() - 1
     except (ValueError, OverflowError, OSError):
         return None
@@ -165,17 +167,19 @@ def not_looked_at(counts: Counts) -> list[str]:
         if count:
             said.append(f"{number(count)} {one if count == 1 else many}")
 
-    add("look", ("pending",), "file has not been looked at yet", "files have not been looked at yet")
+    add("look", ("pending",), "file has not been looked at", "files have not been looked at")
     add("read", ("pending",), "file is waiting to be read", "files are waiting to be read")
     add("read", ("skipped",), "file could not be read", "files could not be read")
-    add("hear", ("pending",), "recording has not been heard yet", "recordings have not been heard yet")
+    add("hear", ("pending",), "recording has not been heard", "recordings have not been heard")
     add("hear", ("skipped",), "recording was not heard", "recordings were not heard")
     failed = sum(states.get("failed", 0) for states in counts.tasks.values()) + counts.failed_paths
     if failed:
         said.append(f"{number(failed)} {'file' if failed == 1 else 'files'} failed")
     if counts.offline_paths:
-        drive = "file is on a drive that is not there" if counts.offline_paths == 1 else (
-            "files are on drives that are not there"
+        drive = (
+            "file is on a drive that is not there"
+            if counts.offline_paths == 1
+            else ("files are on drives that are not there")
         )
         said.append(f"{number(counts.offline_paths)} {drive}")
     return said

@@ -168,9 +168,16 @@ document.addEventListener("DOMContentLoaded", () => {
       panel.addEventListener(type, () => { handled = performance.now(); }, { passive: true });
     }
   });
+  addEventListener("wheel", () => { handled = performance.now(); }, { passive: true });
   const bring = (panel, item, force) => {
-    const scrolls = panel && !panel.hidden && getComputedStyle(panel).overflowY === "auto";
-    if (!scrolls || (!force && performance.now() - handled < 4000)) return;
+    if (!panel || panel.hidden || (!force && performance.now() - handled < 4000)) return;
+    if (getComputedStyle(panel).overflowY !== "auto") {
+      // The page itself scrolls, below the player that stays at its top.
+      if (!media || media.paused) return;
+      const box = item.getBoundingClientRect(), edge = stage.getBoundingClientRect().bottom;
+      if (box.top < edge + 8 || box.bottom > innerHeight - 40) scrollBy({ top: box.top - edge - 60 });
+      return;
+    }
     const top = item.getBoundingClientRect().top - panel.getBoundingClientRect().top + panel.scrollTop;
     const inside = top > panel.scrollTop + 40 && top < panel.scrollTop + panel.clientHeight * 0.7;
     if (!inside || force) panel.scrollTo({ top: top - panel.clientHeight * 0.35 });
@@ -229,7 +236,7 @@ document.addEventListener("DOMContentLoaded", () => {
   let duration = Number(data.duration);
   let offset = 0;            // where the loaded piece begins in the recording
   let frameTime = number(data.start) ?? 0;   // of the frame viewer
-  let wanted = null;         // a seek that waits for the player to be ready
+  let wanted = media ? number(data.start) : null;   // a seek that waits for the player to be ready
   let captions = false;
   const now = () => wanted ?? (media ? offset + media.currentTime : frameTime);
   const step = (t) => {
@@ -271,7 +278,7 @@ document.addEventListener("DOMContentLoaded", () => {
         if (turn !== pieceAsked) return;
         offset = piece.start_s;
         wanted = null;
-        if (t - offset > 0.1) media.currentTime = t - offset;
+        if (piece.ready ? t - offset > 0.1 : t - offset > 2) media.currentTime = t - offset;
         media.playbackRate = Number($("speed").value);
         if (play) media.play().catch(() => {});
         say("");
@@ -314,7 +321,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (media) {
       media.controls = false;
       for (const track of media.textTracks) track.mode = "disabled";
-      if (data.method === "pieces") { media.removeAttribute("src"); media.load(); wanted = number(data.start); }
+      if (data.method === "pieces") { media.removeAttribute("src"); media.load(); }
       const came = document.referrer.startsWith(location.origin) && data.start !== "";
       const ready = () => {
         place();
@@ -332,7 +339,15 @@ document.addEventListener("DOMContentLoaded", () => {
       media.addEventListener("play", () => { playing(); $("play").setAttribute("aria-label", "Pause"); tick(); });
       media.addEventListener("pause", () => { playing(); $("play").setAttribute("aria-label", "Play"); remember(); });
       media.addEventListener("seeked", () => { step(now()); if (media.paused) remember(); });
-      media.addEventListener("timeupdate", () => step(now()));
+      let warmed = 0;
+      media.addEventListener("timeupdate", () => {
+        step(now());
+        // The next piece is begun in time, so that it goes on without a gap.
+        if (piece && piece.end_s < duration - 0.5 && piece.end_s - now() < 15 && warmed !== piece.end_s) {
+          warmed = piece.end_s;
+          fetch(`${data.api}/piece?start=${warmed.toFixed(2)}`).catch(() => {});
+        }
+      });
       media.addEventListener("ended", () => {
         if (data.method === "pieces" && piece && piece.end_s < duration - 0.5) loadPiece(piece.end_s, true);
       });
@@ -624,7 +639,11 @@ document.addEventListener("DOMContentLoaded", () => {
   const usual = [hits.length && "panel-hits", lines.length && "panel-said", seen.length && "panel-seen", "panel-about"].find(Boolean);
   choose(first >= 0 ? first : Math.max(0, panels.findIndex((panel) => panel.id === usual)));
   if (timed) step(now());
-  const opened = hits.findIndex((hit) => (timed ? hit.start !== null && Math.abs(hit.start - now()) < 0.06 : hit.view === current));
+  const timedHit = () => {
+    const exact = hits.findIndex((hit) => hit.start !== null && Math.abs(hit.start - now()) < 0.06);
+    return exact >= 0 ? exact : hits.findLastIndex((hit) => hit.start !== null && hit.start <= now() && now() < hit.end);
+  };
+  const opened = timed ? timedHit() : hits.findIndex((hit) => hit.view === current);
   if (opened >= 0 && (data.start !== "" || !timed)) {
     hitAt = opened;
     mark(hits, opened, $("panel-hits"), true);

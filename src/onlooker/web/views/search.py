@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from fastapi import APIRouter, Request, Response
 
@@ -15,6 +16,9 @@ from onlooker.web.asking import Asked, read_asked
 from onlooker.web.desk import Desk
 from onlooker.web.replies import HitReply, MediumReply
 from onlooker.web.wording import day, not_looked_at
+
+if TYPE_CHECKING:
+    from onlooker.library.search import Hit
 
 HITS_A_PAGE = 60
 # A lecture with the word on every slide must not push all others off the page.
@@ -100,18 +104,18 @@ def _hits_page(desk: Desk, request: Request, asked: Asked) -> Response:
     )
 
 
-def _by_file(desk: Desk, asked: Asked, hits: object) -> list[FileHits]:
-    grouped: dict[int, list[object]] = {}
-    for hit in hits:  # type: ignore[attr-defined]
+def _by_file(desk: Desk, asked: Asked, hits: Sequence[Hit]) -> list[FileHits]:
+    grouped: dict[int, list[Hit]] = {}
+    for hit in hits:
         grouped.setdefault(hit.media.id, []).append(hit)
     found: list[FileHits] = []
     for group in grouped.values():
-        media = group[0].media  # type: ignore[attr-defined]
+        media = group[0].media
         found.append(
             FileHits(
                 medium=desk.presenter.medium(media),
                 day=day(media.when),
-                hits=[desk.presenter.hit(hit, asked.q) for hit in group[:_HITS_A_FILE]],  # type: ignore[arg-type]
+                hits=[desk.presenter.hit(hit, asked.q) for hit in group[:_HITS_A_FILE]],
                 more=max(0, len(group) - _HITS_A_FILE),
             )
         )
