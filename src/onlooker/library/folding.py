@@ -120,13 +120,17 @@ def fold_with_places(text: str) -> tuple[str, list[int]]:
     return "".join(letters), places
 
 
+LONGEST_WORD = 64
+"""Longer "words" (hashes, addresses, base64) can be searched for, but are not in the vocabulary."""
+
+
 def words_of(text: str) -> set[str]:
-    """Return the different words of a text, in both spellings."""
+    """Return the different words of a text, in both spellings, as the vocabulary counts them."""
     words = set(fold(text).split())
     spelled = fold_spelled(text)
     if spelled:
         words.update(spelled.split())
-    return words
+    return {word for word in words if len(word) <= LONGEST_WORD}
 
 
 def filter_text(text: str) -> str:

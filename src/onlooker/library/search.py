@@ -16,8 +16,9 @@ A query that finds nothing at level 1 also gets a suggestion: the nearest spelli
 Ranking is BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009; k1 = 1.2,
 b = 0.75, mean length 10 words) times the weight of the evidence. Candidates come from an index
 that is ordered by evidence and length (see ``store_sqlite/schema.py``): for a word that stands in
-half a million moments, the first 200 of each class of evidence are scored, which are the best ones
-by everything but how often the word stands in them.
+half a million moments, the first 200 of each class of evidence are taken, and the first 100 of all
+are scored by their text; they are the best ones by everything but how often the word stands in
+them. Moments where the words of an AND stand side by side are taken first.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ from onlooker.library.vocabulary import CONFUSION, Vocabulary
 Match = Literal["exact", "prefix", "part", "near"]
 
 CANDIDATES = 200
-"""Moments of each class of evidence that are taken from the index, and moments that are scored by
-their text, for one level. Deeper pages take more."""
+SCORED = 100
+"""Moments of each class of evidence that one level takes from the index, and those among all of
+them that are scored by their text. Deeper pages take more."""
 DEEPEST = 5_000
 """Hits beyond this number are counted, not shown."""
 PART_WORDS = 64
@@ -125,8 +127,8 @@ class SearchResult:
         total: Number of hits, or what is known of it.
         total_exact: ``total`` is exact, not a lower bound.
         took_s: Time in seconds.
-        suggestion: The query in the nearest spelling of the library where nothing but near words was
-            found, "" where nothing is near.
+        suggestion: Where nothing better than near words was found: the query in the nearest spelling
+            of the library; else, and where nothing is near, "".
     """
 
     hits: tuple[Hit, ...] = ()
@@ -235,8 +237,9 @@ class _Run:
         self._node = parse(text)
         self._filters = filters
         self._wanted = wanted
-        # The same steps for every page below, so that pages fit together.
-        self._depth = max(CANDIDATES, math.ceil(wanted / CANDIDATES) * CANDIDATES)
+        # In steps, so that successive pages rank the same moments and fit together.
+        self._depth = max(1, math.ceil(wanted / CANDIDATES)) * CANDIDATES
+        self._scored_depth = max(1, math.ceil(wanted / SCORED)) * SCORED
         self._found: list[_Found] = []
         self._seen: set[int] = set()
         self.more = False
@@ -286,6 +289,13 @@ class _Run:
         if any(isinstance(part, Or) for part in _parts(self._node)):
             # Moments that have all alternatives first: the index doesn't know how many matched.
             self._take(self._store.match(_strict(self._node), self._filters, limit=self._depth))
+        terms = _sequence(self._node)
+        if len(terms) > 1 and all(len(term.words) == 1 for term in terms):
+            beside = Term(
+                words=tuple(term.words[0] for term in terms),
+                spelled=tuple((term.spelled or term.words)[0] for term in terms),
+            )
+            self._take(self._store.match(beside, self._filters, limit=self._depth))
         matches = self._store.match(self._node, self._filters, limit=self._depth)
         self._take(matches)
         if isinstance(self._node, Term) and self._filters == Filters():
@@ -462,7 +472,7 @@ class _Run:
             if moment_id not in self._seen
         ]
         fresh.sort(key=lambda pair: -_prior(pair[0]))  # stable: in order of the index
-        lines = self._store.lines_of(moment_id for _, moment_id in fresh[: self._depth])
+        lines = self._store.lines_of(moment_id for _, moment_id in fresh[: self._scored_depth])
         for rank, moment_id in fresh:
             line = lines.get(moment_id)
             if line is None:

@@ -209,7 +209,7 @@ class Vocabulary:
         if self._skeleton_breaks is None:
             codes = np.frombuffer(self._skeletons.encode("utf-32-le"), dtype=np.uint32)
             self._skeleton_breaks = np.flatnonzero(codes == 10)
-        found = []
+        found: list[int] = []
         while at >= 0 and len(found) < 50:
             found.append(int(np.searchsorted(self._skeleton_breaks, at)))
             at = self._skeletons.find(sought, at + 1)

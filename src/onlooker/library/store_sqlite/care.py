@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
+from onlooker.library.folding import LONGEST_WORD
 from onlooker.library.store import STAGES, Problem
 from onlooker.library.store_sqlite import schema
 from onlooker.library.store_sqlite.connection import Connections, translated
@@ -88,7 +89,9 @@ def rebuild(connection: sqlite3.Connection) -> None:
     )
     connection.execute("DELETE FROM word")
     connection.execute("CREATE VIRTUAL TABLE temp.term USING fts5vocab (main, words, row)")
-    connection.execute("INSERT INTO word SELECT term, doc FROM temp.term")
+    connection.execute(
+        "INSERT INTO word SELECT term, doc FROM temp.term WHERE length(term) <= ?", (LONGEST_WORD,)
+    )
     connection.execute("DROP TABLE temp.term")
     for kind in EVIDENCE_KINDS:
         connection.execute(f"UPDATE task SET {kind} = {_counted(kind)}")
@@ -148,9 +151,10 @@ def _index_problems(connection: sqlite3.Connection, database: Path) -> list[Prob
     try:
         connection.execute("CREATE VIRTUAL TABLE temp.term USING fts5vocab (main, words, row)")
         different = connection.execute(
-            "SELECT count(*) FROM (SELECT * FROM (SELECT word, n FROM word EXCEPT "
-            "SELECT term, doc FROM temp.term) UNION ALL SELECT * FROM (SELECT term, doc FROM "
-            "temp.term EXCEPT SELECT word, n FROM word))"
+            "WITH t AS (SELECT term, doc FROM temp.term WHERE length(term) <= ?) "
+            "SELECT count(*) FROM (SELECT * FROM (SELECT word, n FROM word EXCEPT SELECT * FROM t) "
+            "UNION ALL SELECT * FROM (SELECT * FROM t EXCEPT SELECT word, n FROM word))",
+            (LONGEST_WORD,),
         ).fetchone()[0]
         connection.execute("DROP TABLE temp.term")
     finally:

@@ -133,8 +133,9 @@ def unpack_polygons(blob: bytes | None) -> tuple[Polygon, ...]:
 
 def pack_facts(facts: MediaFacts) -> str:
     """Return facts as JSON, without what is empty."""
-    values = {key: value for key, value in asdict(facts).items() if value not in ("", None, 0)}
-    values["description"] = {k: v for k, v in values["description"].items() if v}
+    plain = asdict(MediaFacts(kind=facts.kind))
+    values = {k: v for k, v in asdict(facts).items() if v != plain[k] or k == "kind"}
+    values["description"] = {k: v for k, v in asdict(facts.description).items() if v}
     return json.dumps(values, ensure_ascii=True, separators=(",", ":"))
 
 
