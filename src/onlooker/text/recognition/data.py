@@ -34,6 +34,7 @@ class DataConfig:
         held_out: How many of the first shards are kept for validation.
         batch_width_px: Total width of a batch: wide crops come in smaller batches.
         max_batch: Most crops in a batch.
+        even_width_px: Crops wider than this are drawn less often, in proportion.
         changed: Share of crops that are moved, turned and scaled a little each time.
         min_shards: Shards to wait for before the first batch.
     """
@@ -42,6 +43,7 @@ class DataConfig:
     held_out: int = 1
     batch_width_px: int = 8448
     max_batch: int = 256
+    even_width_px: int = 112
     changed: float = 0.6
     min_shards: int = 8
 
@@ -117,9 +119,16 @@ class Pool:
         return len(self.known)
 
     def batch(self, rng: np.random.Generator) -> Batch:
-        """Draw a batch of one width; widths come as often as they have crops."""
+        """Draw a batch of one width.
+
+        Crops up to ``even_width_px`` come equally often; wider ones less often, so that each costs
+        the same time: most real crops are short, and lines would take half of the training.
+        """
         widths = list(self.buckets)
-        shares = np.array([len(self.buckets[w].pictures) * w for w in widths], np.float64)
+        even = self.config.even_width_px
+        shares = np.array(
+            [len(self.buckets[w].pictures) * w * min(1.0, even / w) for w in widths], np.float64
+        )
         width = widths[int(rng.choice(len(widths), p=shares / shares.sum()))]
         bucket = self.buckets[width]
         count = min(self.config.batch_width_px // width, self.config.max_batch)

@@ -24,7 +24,7 @@ _OTHER_LIST_LENGTH = 25_000
 _CASES = (0.42, 0.26, 0.30)
 
 _TLDS = ("com", "org", "net", "de", "co.uk", "fr", "it", "es", "edu", "eu", "info", "sg", "at")
-_CURRENCIES = ("$", "€", "£", "¥")
+_CURRENCIES = ("$", "$", "€", "£", "¥")
 _UNITS = ("km", "m", "cm", "mm", "kg", "g", "ml", "l", "%", "°C", "°", "h", "min", "GB", "MHz", "W")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _FUNCTIONS = ("log", "exp", "sin", "cos", "tan", "max", "min", "lim", "det", "argmax", "Pr", "E")
@@ -38,7 +38,7 @@ class Corpus:
     Args:
         languages: Share of each language among the words, by wordfreq's codes.
         exponent: Words are drawn with frequency to this power: 1 is running text, 0 all alike.
-            Half way, so that rare words are seen but common ones lead.
+            Between, so that rare words are seen but common ones lead.
 
     Raises:
         MissingExtraError: wordfreq is not installed.
@@ -49,9 +49,7 @@ class Corpus:
         'Saturday'
     """
 
-    def __init__(
-        self, languages: dict[str, float] | None = None, *, exponent: float = 0.45
-    ) -> None:
+    def __init__(self, languages: dict[str, float] | None = None, *, exponent: float = 0.6) -> None:
         shares = languages or LANGUAGES
         self._language_ends = np.cumsum(list(shares.values())) / sum(shares.values())
         self._words: list[Sequence[str]] = []
@@ -177,12 +175,14 @@ def cased(word: str, rng: np.random.Generator) -> str:
 
 def number(rng: np.random.Generator) -> str:
     """Draw a number, price, date, time, telephone number or measure."""
-    kind = int(rng.random() * 12)
+    kind = int(rng.random() * 13)
+    if kind == 12:
+        return _one_of(rng, _CURRENCIES) + _digits(rng, 1 + int(rng.random() * 4))
     if kind < 3:
         return _digits(rng, 1 + int(rng.random() * 5))
     if kind == 3:
         price = f"{_digits(rng, 1 + int(rng.random() * 3))}{_one_of(rng, '.,')}{_digits(rng, 2)}"
-        if rng.random() < 0.5:
+        if rng.random() < 0.6:
             price = _one_of(rng, _CURRENCIES) + price
         return price if rng.random() < 0.85 else price + "€"
     if kind == 4:

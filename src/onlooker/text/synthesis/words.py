@@ -177,6 +177,8 @@ class WordSynthesizer:
         ink = np.asarray(ink, np.uint8)
         if ink.max() < 60:
             return None
+        if not clean and rng.random() < 0.08:
+            _rule_off(rng, ink, height * 0.08)
         picture = self._paint(rng, ink, clean=clean)
         pixels = self._photograph(rng, picture, clean=clean, line=" " in text)
         return pixels if _readable(pixels, ink) else None
@@ -258,9 +260,11 @@ class WordSynthesizer:
             dx, dy = int(rng.integers(-reach, reach + 1)), int(rng.integers(-reach, reach + 1))
             shadow = effects.shifted(ink, dx, dy).astype(np.float32) * np.float32(1 / 255)
             if rng.random() < 0.6:
-                shadow = cv2.GaussianBlur(shadow, (0, 0), 0.5 + 2 * rng.random())
+                soft = cv2.GaussianBlur(shadow, (0, 0), 0.5 + 2 * rng.random())
+                shadow = np.asarray(soft, np.float32)
             dark = 255 * rng.random() ** 2 if rng.random() < 0.8 else 255 * rng.random()
-            ground = ground + shadow * (np.float32(dark) - ground) * np.float32(rng.uniform(0.3, 1))
+            strength = np.float32(rng.uniform(0.3, 1))
+            ground = ground + strength * shadow * (np.float32(dark) - ground)
         fill: effects.Grey | np.float32 = np.float32(shade)
         if rng.random() < 0.2:
             texture = self.backgrounds.patch(rng, height, width)
@@ -321,6 +325,26 @@ class WordSynthesizer:
         shrinks = pixels.shape[0] > HEIGHT_PX
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         return np.asarray(cv2.resize(pixels, (out_width, HEIGHT_PX), interpolation=how), np.uint8)
+
+
+def _rule_off(rng: np.random.Generator, ink: npt.NDArray[np.uint8], margin: float) -> None:
+    """Draw an edge of a frame, a table or an underline into the outer margin, in place."""
+    height, width = ink.shape
+    thick = 1 + int(rng.random() * 2)
+    at = int(margin * rng.random())
+    level = float(rng.uniform(120, 255))
+    for side in range(4):
+        if rng.random() < 0.55:
+            continue
+        if side == 0:
+            ends = (0, at), (width, at)
+        elif side == 1:
+            ends = (0, height - 1 - at), (width, height - 1 - at)
+        elif side == 2:
+            ends = (at, 0), (at, height)
+        else:
+            ends = (width - 1 - at, 0), (width - 1 - at, height)
+        cv2.line(ink, ends[0], ends[1], level, thick, cv2.LINE_AA)
 
 
 def _readable(pixels: npt.NDArray[np.uint8], ink: npt.NDArray[np.uint8]) -> bool:
