@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import tomllib
 from pathlib import Path
 
 import click
@@ -28,12 +27,12 @@ def command(recipe: Path, overrides: tuple[str, ...]) -> None:
     """Train by RECIPE, a file like recipes/text.recognition/ctc/recipe.toml."""
     if not recipe.is_file():
         raise ConfigError(f"{recipe} is no file; recipes lie in recipes/<task>/<name>/recipe.toml")
-    try:
-        task = tomllib.loads(recipe.read_text(encoding="utf-8")).get("task", "")
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{recipe} is not TOML: {error}") from error
+    task = recipe.resolve().parent.parent.name
     if task not in TRAINERS:
-        raise ConfigError(f"{recipe}: task = {task!r}; expected one of {', '.join(TRAINERS)}")
+        raise ConfigError(
+            f"{recipe}: no task named {task!r}; a recipe lies in <task>/<name>/, and tasks are: "
+            f"{', '.join(TRAINERS)}"
+        )
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("training", "train")
     importlib.import_module(TRAINERS[task]).train_from_recipe(recipe, overrides)
