@@ -172,6 +172,7 @@ class Video:
         self._container = container
         self._stream = stream
         self._zero_s = _zero_s(container)
+        self._lost = False  # whether a packet since the last key frame was broken
         self._aside: Any = None  # a second decoder, for key frames by themselves
         width, height = first.size
         self._first_s = first.time_s
@@ -314,7 +315,7 @@ class Video:
             exact_from_s: Before this time, pictures that no other refers to may be left out.
         """
         context = self._stream.codec_context
-        start = self._begin(start_s)
+        start = self.read_packets(start_s)
         try:
             if exact_from_s is not None:
                 context.skip_frame = "NONREF"
@@ -341,7 +342,7 @@ class Video:
             start_s = max(self._first_s, start_s - step_s)
             step_s *= 2
             found = False
-            for packet in self._begin(start_s):
+            for packet in self.read_packets(start_s):
                 for picture in self.decode(packet):
                     found = True
                     yield picture
@@ -351,22 +352,6 @@ class Video:
             if found:
                 return
 
-    def _begin(self, start_s: float) -> Iterator[Packet]:
-        """Read packets from the last key frame that is shown at or before a time."""
-        wanted_s = max(start_s, self._first_s)
-        back_s = 0.0
-        while True:
-            packets = self.read_packets(wanted_s - back_s)
-            first = next(packets, None)
-            # Some containers land on the key frame after the wanted time; then go further back.
-            late = first is None or not first.is_key or first.time_s > wanted_s
-            if not late or wanted_s - back_s <= self._first_s:
-                break
-            back_s = max(1.0, back_s * 4)
-        if first is not None:
-            yield first
-            yield from packets
-
     def read_packets(self, start_s: float = 0.0) -> Iterator[Packet]:
         """Read the compressed frames without decoding them, from a key frame on.
 
@@ -375,8 +360,25 @@ class Video:
         early.
 
         Args:
-            start_s: The last key frame at or before this time is sought.
+            start_s: It begins with a key frame that is shown at or before this time, the last one
+                where the container's index tells, or with the first.
         """
+        back_s = 0.0
+        while True:
+            wanted_s = start_s - back_s
+            packets = self._packets_from(wanted_s)
+            first = next((packet for packet in packets if packet.is_key), None)
+            # Some containers land behind the wanted time, or amid a group of pictures.
+            late = first is None or first.time_s > start_s
+            if not late or wanted_s <= self._first_s:
+                break
+            back_s = max(1.0, back_s * 4)
+        if first is not None:
+            yield first
+            yield from packets
+
+    def _packets_from(self, start_s: float) -> Iterator[Packet]:
+        """Read packets from about a time."""
         self._seek(start_s)
         rest = self._demux()
         while True:
@@ -404,22 +406,31 @@ class Video:
     def decode(self, packet: Packet | None) -> list[Picture]:
         """Decode one packet; the pictures that become ready come back, in order of time.
 
-        A corrupt packet is skipped and counted in `broken_packets`.
+        A corrupt packet is skipped, with what refers to it, and counted in `broken_packets`.
 
         Args:
             packet: From `read_packets`, in order from a key frame; None: flush the last pictures,
                 after which decoding may begin anew at any key frame.
         """
         context = self._stream.codec_context
+        if packet is not None:
+            self._lost = self._lost and not packet.is_key
+            if self._lost:
+                return []
         try:
             frames = context.decode(packet.data if packet is not None else None)
         except EOFError:
             return []
         except _OUR_ERRORS:
+            # What refers to a broken frame would be nonsense, out of order at times. So what came
+            # before is fetched, and decoding goes on at the next key frame.
             self.broken_packets += 1
-            frames = []
+            frames = self._drain()
+            context.flush_buffers()
+            self._lost = True
         if packet is None:
             context.flush_buffers()
+            self._lost = False
         # Flushed frames carry no time base of their own; that of the stream holds for all.
         time_base = self._stream.time_base
         pictures = []
@@ -429,6 +440,12 @@ class Video:
                 continue
             pictures.append(Picture(frame, float(stamp * time_base) - self._zero_s))
         return pictures
+
+    def _drain(self) -> list[Any]:
+        try:
+            return list(self._stream.codec_context.decode(None))
+        except _OUR_ERRORS:
+            return []
 
     def decode_alone(self, packet: Packet) -> Picture | None:
         """Decode a key frame by itself, without disturbing what `decode` is in the middle of.
@@ -456,7 +473,11 @@ class Video:
 
     def _seek(self, start_s: float) -> None:
         stream = self._stream
-        ticks = int((max(start_s, 0.0) + self._zero_s) / float(stream.time_base))
+        if start_s <= self._first_s:
+            # Before everything: where decoding order differs from that of time, going to the time
+            # of the first frame may land behind its packet.
+            start_s -= 10.0
+        ticks = int((start_s + self._zero_s) / float(stream.time_base))
         try:
             self._container.seek(ticks, stream=stream, backward=True)
         except _OUR_ERRORS:
@@ -468,6 +489,7 @@ class Video:
                     "the file seems to be damaged"
                 ) from error
         stream.codec_context.flush_buffers()
+        self._lost = False
 
 
 def _shown(path: Path) -> str:
