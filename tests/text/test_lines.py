@@ -86,6 +86,15 @@ def test_a_price_list_is_read_row_by_row():
     assert read(words) == ["Coffee", "2.40", "Green tea", "3.10", "Cake", "4.00"]
 
 
+def test_marks_stand_before_their_paragraphs():
+    words = [
+        *typeset("1.", 0, 0),
+        *typeset("2.", 0, 30),
+        *typeset("first point that\nneeds two lines\nsecond point", 40, 0),
+    ]
+    assert read(words) == ["1.", "first point that", "needs two lines", "2.", "second point"]
+
+
 def test_neighbouring_lines_of_other_size_are_not_joined():
     words = [word("BIG", 0, 0, height=40), word("small", 80, 2, height=10)]
     assert len(group_lines(words)) == 2

@@ -48,6 +48,8 @@ CORE = 0.5
 lines and long descenders overlap their neighbours' boxes."""
 TABLE_ROWS = 3
 """Fewest rows of a table; two aligned pairs of words may as well be two signs side by side."""
+MARK_LENGTH = 3
+"""Longest text of a mark before a paragraph ("•", "2.", "iv)")."""
 TABLE_FIGURES = 0.6
 """Share of lines with a digit that makes a column one of figures (prices, pages, years)."""
 
@@ -128,7 +130,8 @@ def group_lines(words: Sequence[TextWord]) -> tuple[TextLine, ...]:
         )
         texts = [" ".join(ordered[frame.members[i]].text for i in chain) for chain in chains]
         figures = np.array([any(c.isdigit() for c in text) for text in texts], dtype=bool)
-        for index in reading_order(boxes, figures):
+        marks = np.array([len(text) <= MARK_LENGTH for text in texts], dtype=bool)
+        for index in reading_order(boxes, figures, marks):
             lines.append(TextLine(tuple(ordered[frame.members[i]] for i in chains[index])))
     return tuple(lines)
 
@@ -234,7 +237,11 @@ def _chains(frame: _Frame, words: Sequence[TextWord]) -> list[list[int]]:
     return chains
 
 
-def reading_order(boxes: Floats, figures: npt.NDArray[np.bool_] | None = None) -> list[int]:
+def reading_order(
+    boxes: Floats,
+    figures: npt.NDArray[np.bool_] | None = None,
+    marks: npt.NDArray[np.bool_] | None = None,
+) -> list[int]:
     """Order the lines of one direction for reading.
 
     Args:
@@ -242,6 +249,7 @@ def reading_order(boxes: Floats, figures: npt.NDArray[np.bool_] | None = None) -
             lines run to the right.
         figures: For each line, whether it holds digits; a column of them beside another column,
             row by row, is read as a table.
+        marks: For each line, whether it may be the mark of a paragraph ("•", "2.").
 
     Returns:
         A permutation of ``range(N)``.
@@ -249,6 +257,8 @@ def reading_order(boxes: Floats, figures: npt.NDArray[np.bool_] | None = None) -
     count = len(boxes)
     if figures is None:
         figures = np.zeros(count, dtype=bool)
+    if marks is None:
+        marks = np.zeros(count, dtype=bool)
     order: list[int] = []
     # An explicit stack: a page of thousands of lines would reach Python's limit of recursion.
     stack = [sorted(range(count), key=lambda i: (boxes[i, 1], boxes[i, 0], boxes[i, 2], i))]
@@ -261,7 +271,7 @@ def reading_order(boxes: Floats, figures: npt.NDArray[np.bool_] | None = None) -
         if at is not None:
             first = [i for i in part if boxes[i, 0] < at]
             second = [i for i in part if boxes[i, 0] >= at]
-            if _is_table(boxes, first, second, figures):
+            if _by_rows(boxes, first, second, figures, marks):
                 for row in _rows(boxes, part):
                     order.extend(sorted(row, key=lambda i: (boxes[i, 0], boxes[i, 1], i)))
             else:
@@ -320,15 +330,25 @@ def _bands(boxes: Floats, rows: list[list[int]]) -> list[list[int]]:
     return bands
 
 
-def _is_table(
-    boxes: Floats, first: Sequence[int], second: Sequence[int], figures: npt.NDArray[np.bool_]
+def _by_rows(
+    boxes: Floats,
+    first: Sequence[int],
+    second: Sequence[int],
+    figures: npt.NDArray[np.bool_],
+    marks: npt.NDArray[np.bool_],
 ) -> bool:
-    """Tell whether two columns are to be read row by row: a list with figures beside its items."""
-    if min(len(first), len(second)) < TABLE_ROWS:
-        return False
-    if max(figures[list(first)].mean(), figures[list(second)].mean()) < TABLE_FIGURES:
-        return False
+    """Tell whether two columns are to be read row by row.
+
+    So are lists of figures beside their items, and paragraphs behind their marks.
+    """
     few, many = sorted((first, second), key=len)
+    if not marks[list(first)].all():
+        if len(few) < TABLE_ROWS:
+            return False
+        if max(figures[list(first)].mean(), figures[list(second)].mean()) < TABLE_FIGURES:
+            return False
+    elif len(first) > len(second):
+        return False
     middles, heights = boxes[list(many), 1], boxes[list(many), 3]
     aligned = [
         bool((np.abs(middles - boxes[i, 1]) < CORE * np.minimum(heights, boxes[i, 3])).any())
