@@ -44,7 +44,8 @@ $(VENV)/.installed-dev: pyproject.toml requirements/ci.txt | $(BIN)/python
 	@touch $@
 
 demo: $(VENV)/.installed
-	@PATH="$(CURDIR)/$(BIN):$$PATH" sh examples/demo/run.sh $(DEMO_LIBRARY)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" SHOWN=$(DEMO_LIBRARY) ONLOOKER=$(BIN)/onlooker \
+		sh examples/demo/run.sh $(DEMO_LIBRARY)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff format --check .

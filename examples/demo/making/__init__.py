@@ -1,0 +1,1 @@
+"""How the media of the demonstration are made."""
