@@ -16,7 +16,7 @@ A query that finds nothing at level 1 also gets a suggestion: the nearest spelli
 Ranking is BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009; k1 = 1.2,
 b = 0.75, mean length 10 words) times the weight of the evidence. Candidates come from an index
 that is ordered by evidence and length (see ``store_sqlite/schema.py``): for a word that stands in
-half a million moments, the first 200 of each class of evidence are taken, and the first 100 of all
+half a million moments, the first 100 of each class of evidence are taken, and the first 100 of all
 are scored by their text; they are the best ones by everything but how often the word stands in
 them. Moments where the words of an AND stand side by side are taken first.
 """
@@ -39,10 +39,11 @@ from onlooker.library.vocabulary import CONFUSION, Vocabulary
 
 Match = Literal["exact", "prefix", "part", "near"]
 
-CANDIDATES = 200
+CANDIDATES = 100
 SCORED = 100
 """Moments of each class of evidence that one level takes from the index, and those among all of
-them that are scored by their text. Deeper pages take more."""
+them that are scored by their text. Deeper pages take more, in blocks of as many, each ranked below
+the one before, so that pages fit together."""
 DEEPEST = 5_000
 """Hits beyond this number are counted, not shown."""
 PART_WORDS = 64
@@ -127,8 +128,8 @@ class SearchResult:
         total: Number of hits, or what is known of it.
         total_exact: ``total`` is exact, not a lower bound.
         took_s: Time in seconds.
-        suggestion: Where nothing better than near words was found: the query in the nearest spelling
-            of the library; else, and where nothing is near, "".
+        suggestion: Where nothing better than near words was found: the query in the nearest
+            spelling of the library, if there is one; else "".
     """
 
     hits: tuple[Hit, ...] = ()
@@ -159,7 +160,7 @@ def search(
     run.go()
     found = run.ranked()
     hits = tuple(run.hits(found[max(0, offset) : max(0, offset) + limit])) if limit > 0 else ()
-    total = max(len(found), run.least)
+    total = run.total()
     return SearchResult(
         hits=hits,
         total=total,
@@ -226,6 +227,7 @@ class _Found:
     match: Match
     band: str
     squeezed: str = ""
+    order: tuple[int, int, int] = (0, 0, 0)  # level, band and block, before the score
 
 
 class _Run:
@@ -237,9 +239,10 @@ class _Run:
         self._node = parse(text)
         self._filters = filters
         self._wanted = wanted
-        # In steps, so that successive pages rank the same moments and fit together.
-        self._depth = max(1, math.ceil(wanted / CANDIDATES)) * CANDIDATES
-        self._scored_depth = max(1, math.ceil(wanted / SCORED)) * SCORED
+        self._blocks = max(1, math.ceil(wanted / SCORED))
+        self._depth = self._blocks * CANDIDATES
+        self._level = 0
+        self._unscored = 0
         self._found: list[_Found] = []
         self._seen: set[int] = set()
         self.more = False
@@ -274,28 +277,27 @@ class _Run:
     def go(self) -> None:
         """Run the levels until there is enough."""
         self._exact()
-        levels = (self._neighbours, self._parts, self._near)
-        for number, level in enumerate(levels):
+        levels = (self._neighbours, self._parts, self._squeezed, self._near)
+        for level in levels:
             if len(self._found) >= self._wanted:
                 self.more = True
                 return
+            self._level += 1
             level()
-            if number == 1 and len(self._found) >= self._wanted:
-                self.more = True
-                return
 
     # -- levels ------------------------------------------------------------------------------------
     def _exact(self) -> None:
         if any(isinstance(part, Or) for part in _parts(self._node)):
             # Moments that have all alternatives first: the index doesn't know how many matched.
-            self._take(self._store.match(_strict(self._node), self._filters, limit=self._depth))
+            strict = self._store.match(_strict(self._node), self._filters, limit=CANDIDATES)
+            self._take(strict)
         terms = _sequence(self._node)
         if len(terms) > 1 and all(len(term.words) == 1 for term in terms):
             beside = Term(
                 words=tuple(term.words[0] for term in terms),
                 spelled=tuple((term.spelled or term.words)[0] for term in terms),
             )
-            self._take(self._store.match(beside, self._filters, limit=self._depth))
+            self._take(self._store.match(beside, self._filters, limit=CANDIDATES))
         matches = self._store.match(self._node, self._filters, limit=self._depth)
         self._take(matches)
         if isinstance(self._node, Term) and self._filters == Filters():
@@ -309,7 +311,7 @@ class _Run:
             return
         wanted = [[self._patterns[term] for term in group] for group in groups]
         rarest = max(wanted, key=lambda group: max(pattern.weight for pattern in group))
-        if any(not pattern.ways and len(pattern.term.words) == 1 for g in wanted for pattern in g):
+        if any(self._nowhere(group) for group in wanted):
             return
         nodes = [pattern.node() for pattern in rarest]
         node = nodes[0] if len(nodes) == 1 else Or(tuple(nodes))
@@ -384,6 +386,13 @@ class _Run:
         band = "neighbours" if level == "exact" else level
         return _Found(tuple(order), _banded(band, score), level, band)
 
+    def _nowhere(self, group: list[_Pattern]) -> bool:
+        return all(
+            len(pattern.ways) <= len(pattern.term.variants) and not self._count(pattern.term)
+            for pattern in group
+            if not pattern.term.prefix
+        )
+
     def _allows(self, line: Line) -> bool:
         return not self._filters.kinds or _kind(line.rank) in self._filters.kinds
 
@@ -408,8 +417,6 @@ class _Run:
             self._take(
                 self._store.match(self._widened(self._node), self._filters, limit=self._depth)
             )
-        if len(self._found) < self._wanted:
-            self._squeezed()
 
     def _squeezed(self) -> None:
         """Look for the letters of the whole query in a row, whatever the spaces."""
@@ -417,15 +424,17 @@ class _Run:
         if not terms:
             return
         sought = "".join(word for term in terms for word in term.words)
-        # Short runs of letters stand across the borders of words everywhere.
-        if len(sought) < (3 if not self._found else 5):
+        # Short runs of letters stand across the borders of words everywhere; and who puts words in
+        # quotes wants them so, if they are there.
+        if self._found and (len(sought) < 5 or any(term.quoted for term in terms)):
             return
         matches = self._store.match_part(sought, self._filters, limit=self._depth)
         self.more |= matches.more
-        for moment_id, rank in zip(matches.ids, matches.ranks, strict=True):
-            if moment_id not in self._seen:
-                score = _banded("part", 0.5 * _prior(rank))
-                self._add(_Found((moment_id,), score, "part", "part", squeezed=sought))
+        fresh = [p for p in zip(matches.ids, matches.ranks, strict=True) if p[0] not in self._seen]
+        for number, (moment_id, rank) in enumerate(fresh):
+            score = _banded("part", 0.5 * _prior(rank))
+            found = _Found((moment_id,), score, "part", "part", squeezed=sought)
+            self._add(found, number // SCORED)
 
     def _near(self) -> None:
         vocabulary = _vocabulary(self._store)
@@ -472,15 +481,15 @@ class _Run:
             if moment_id not in self._seen
         ]
         fresh.sort(key=lambda pair: -_prior(pair[0]))  # stable: in order of the index
-        lines = self._store.lines_of(moment_id for _, moment_id in fresh[: self._scored_depth])
-        for rank, moment_id in fresh:
-            line = lines.get(moment_id)
-            if line is None:
-                self._add(
-                    _Found((moment_id,), _banded("exact", 0.5 * _prior(rank)), "exact", "exact")
-                )
-            else:
-                self._add(self._scored(line))
+        ids = [moment_id for _, moment_id in fresh]
+        scored = self._blocks * SCORED
+        lines = self._store.lines_of(ids[:scored])
+        for number, moment_id in enumerate(ids[:scored]):
+            # A writer may have replaced it since the index was asked.
+            if moment_id in lines:
+                self._add(self._scored(lines[moment_id]), number // SCORED)
+        self._seen.update(ids[scored:])
+        self._unscored += len(ids[scored:])
 
     def _scored(self, line: Line) -> _Found:
         words, spelled = _fold_words(line.text)
@@ -510,13 +519,22 @@ class _Run:
         score = quality / total * _weight(line.rank) if total else 0.0
         return _Found((line.id,), _banded(level, score), level, level)
 
-    def _add(self, found: _Found) -> None:
+    def _add(self, found: _Found, block: int = 0) -> None:
+        found.order = (self._level, tuple(_BANDS).index(found.band), block)
         self._seen.update(found.ids)
         self._found.append(found)
 
+    def total(self) -> int:
+        """Return how many there are, as far as is known."""
+        return max(len(self._found) + self._unscored, self.least)
+
     def ranked(self) -> list[_Found]:
-        """Return everything that was found, best first."""
-        return sorted(self._found, key=lambda found: -found.score)
+        """Return everything that was scored, best first."""
+        found = sorted(self._found, key=lambda one: (one.order, -one.score))
+        lowest = 1.0
+        for one in found:
+            lowest = one.score = min(one.score, lowest)
+        return found
 
     # -- for people --------------------------------------------------------------------------------
     def hits(self, found: Sequence[_Found]) -> Iterator[Hit]:
@@ -724,8 +742,13 @@ def _weight(rank: int) -> float:
 
 def _prior(rank: int) -> float:
     """Return what is known of a score from the rank alone: evidence, and length for one match."""
-    length = _LENGTH_MIDDLES[rank % len(_LENGTH_MIDDLES)]
-    return _weight(rank) * (_K1 + 1) / (1 + _K1 * (1 - _B + _B * length / _MEAN_LENGTH))
+    return _PRIORS[rank]
+
+
+_PRIORS = [
+    _weight(rank) * (_K1 + 1) / (1 + _K1 * (1 - _B + _B * length / _MEAN_LENGTH))
+    for rank, length in enumerate(_LENGTH_MIDDLES * len(_CLASSES))
+]
 
 
 def _banded(band: str, quality: float) -> float:

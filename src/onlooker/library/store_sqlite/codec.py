@@ -22,6 +22,9 @@ from onlooker.records import (
     bounding_box,
 )
 
+_DESCRIPTION_FIELDS = frozenset(field.name for field in fields(Description))
+_FACTS_FIELDS = frozenset(field.name for field in fields(MediaFacts))
+
 _BOXES, _QUADS, _MIXED = 0, 1, 2
 _HEAD = struct.Struct("<BbiiH")  # form, exponent, left, top, number of polygons
 _FINEST = 3  # an eighth of a pixel: finer than any detector is right
@@ -142,14 +145,12 @@ def pack_facts(facts: MediaFacts) -> str:
 def unpack_facts(text: str) -> MediaFacts:
     """Return the facts behind `pack_facts`; keys of another version are left out."""
     values: dict[str, Any] = json.loads(text)
-    known = {field.name for field in fields(Description)}
     description: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in values.pop("description", {}).items()
-        if key in known
+        if key in _DESCRIPTION_FIELDS
     }
-    known = {field.name for field in fields(MediaFacts)}
-    rest = {key: value for key, value in values.items() if key in known}
+    rest = {key: value for key, value in values.items() if key in _FACTS_FIELDS}
     return MediaFacts(**rest, description=Description(**description))
 
 

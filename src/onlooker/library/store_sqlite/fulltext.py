@@ -58,12 +58,22 @@ class FullText:
             if not expression:
                 return Matches()
             ranges = _ranges(connection, filters)
+            # Most queries match few moments: one walk over all classes finds them all. Only the
+            # classes that it did not reach the end of are walked by themselves.
+            keys: list[int] = []
+            complete = 0
+            if ranges is None:
+                keys, complete = _first_keys(connection, expression, limit)
             for number, kind in enumerate(schema.RANK_CLASSES):
                 if filters.kinds and kind not in filters.kinds:
                     continue
-                keys, cut = _keys(connection, expression, number, ranges, limit)
+                if number < complete:
+                    some = [key for key in keys if _class_of(key) == number]
+                    cut = len(some) > limit
+                else:
+                    some, cut = _keys(connection, expression, number, ranges, limit)
                 more |= cut
-                found += [(key >> schema.ID_BITS, key & schema.ID_MASK) for key in keys]
+                found += [(key >> schema.ID_BITS, key & schema.ID_MASK) for key in some[:limit]]
         return Matches(
             ids=[moment_id for _, moment_id in found], ranks=[rank for rank, _ in found], more=more
         )
@@ -233,6 +243,24 @@ def _beginnings(connection: sqlite3.Connection, beginning: str, limit: int) -> l
         (beginning, beginning + "\U0010ffff", limit),
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def _class_of(key: int) -> int:
+    return (key >> schema.ID_BITS) // schema.LENGTHS
+
+
+def _first_keys(
+    connection: sqlite3.Connection, expression: str, limit: int
+) -> tuple[list[int], int]:
+    """Return the first keys of all, and the class before which they are complete."""
+    most = 3 * limit
+    rows = connection.execute(
+        "SELECT rowid FROM words WHERE words MATCH ? ORDER BY rowid LIMIT ?", (expression, most)
+    ).fetchall()
+    keys = [row[0] for row in rows]
+    if len(keys) < most:
+        return keys, len(schema.RANK_CLASSES)
+    return keys, _class_of(keys[-1])
 
 
 def _keys(
