@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from onlooker.errors import ConfigError
-from onlooker.text.recognition.datasets import LabelledCrop, read_labels
+from onlooker.text.recognition.datasets import (
+    LabelledCharacter,
+    LabelledCrop,
+    read_characters,
+    read_labels,
+)
 
 
 def write(folder: Path, labels: str) -> Path:
@@ -42,3 +47,30 @@ def test_missing_folder_and_missing_labels(tmp_path: Path) -> None:
         read_labels(tmp_path / "none")
     with pytest.raises(ConfigError, match=r"has no labels\.tsv"):
         read_labels(tmp_path)
+
+
+def test_reads_boxes_of_characters(tmp_path: Path) -> None:
+    folder = write(tmp_path, "images/a.jpg\tYou\n")
+    (folder / "chars.tsv").write_text("a.jpg\t4,4,26,41\tY\na.jpg\t24,14,49,41\t\t\n")
+    first, second = read_characters(folder)
+    assert first == LabelledCharacter(
+        image=folder / "images" / "a.jpg", box=(4, 4, 26, 41), character="Y"
+    )
+    assert second.character == "\t"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("a.jpg\t4,4,26\tY", "box '4,4,26'"),
+        ("a.jpg\t4,4,4,9\tY", "an empty box"),
+        ("a.jpg\t4,4,9,9\tYo", "not one character"),
+        ("b.jpg\t4,4,9,9\tY", "b.jpg is not there"),
+        ("a.jpg\t4,4,9,9", "line 1"),
+    ],
+)
+def test_malformed_boxes_are_named(tmp_path: Path, line: str, said: str) -> None:
+    folder = write(tmp_path, "images/a.jpg\tYou\n")
+    (folder / "chars.tsv").write_text(line + "\n")
+    with pytest.raises(ConfigError, match=said):
+        read_characters(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from onlooker.errors import WeightsError
 from onlooker.hub import choose, resolve
 from onlooker.records.text import RecognizedText
 from onlooker.runtime.session import open_session
-from onlooker.text.charset import CHARSET, NUM_CLASSES
+from onlooker.text.charset import CHARSET, NUM_CLASSES, encode
 from onlooker.text.recognition.weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -101,6 +101,32 @@ class TextRecognizer:
             One record a crop, in their order.
         """
         found = [RecognizedText(text="", confidence=0.0)] * len(crops)
+        for indices, logits in self._run(crops):
+            for index, one in zip(indices, decode_greedy(logits), strict=True):
+                found[index] = one
+        return found
+
+    def classify(self, crops: Sequence[Crop], characters: str) -> list[str]:
+        """Say which of ``characters`` each crop of a single character shows.
+
+        Args:
+            crops: As for reading.
+            characters: The choices, all in the charset.
+
+        Returns:
+            One character a crop: the one whose probability is highest in any column.
+        """
+        choices = np.array(encode(characters))
+        found = [""] * len(crops)
+        for indices, logits in self._run(crops):
+            odds = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
+            best = odds[:, :, choices].max(axis=1).argmax(axis=1)
+            for index, one in zip(indices, best.tolist(), strict=True):
+                found[index] = characters[one]
+        return found
+
+    def _run(self, crops: Sequence[Crop]) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
+        """Run crops in batches of equal width → their indices, logits (n, T, classes)."""
         by_width: dict[int, list[tuple[int, Crop]]] = {}
         for index, crop in enumerate(crops):
             if crop.size:
@@ -113,9 +139,7 @@ class TextRecognizer:
                 batch = standardize(np.stack([picture for _, picture in part]))[:, None]
                 with self._lock:
                     (logits,) = self._session.run(None, {self._input: batch})
-                for (index, _), one in zip(part, decode_greedy(logits), strict=True):
-                    found[index] = one
-        return found
+                yield [index for index, _ in part], logits
 
 
 def decode_greedy(logits: npt.NDArray[np.float32]) -> list[RecognizedText]:
