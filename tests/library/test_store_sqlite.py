@@ -76,7 +76,7 @@ def found(store: SqliteStore, text: str) -> int:
     return len(store.match(parse(text), Filters(), limit=50).ids)
 
 
-# -- opening -----------------------------------------------------------------------------------------
+# -- opening ---------------------------------------------------------------------------------------
 def test_no_library(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"no library in .*onlooker add"):
         SqliteStore.open(tmp_path / "none", create=False)
@@ -177,7 +177,7 @@ def test_a_folder_that_may_not_be_written(folder: Path) -> None:
         folder.chmod(0o755)
 
 
-# -- one writes, many read ---------------------------------------------------------------------------
+# -- one writes, many read -------------------------------------------------------------------------
 def test_a_second_writer_is_told_who_writes(folder: Path) -> None:
     with (
         SqliteStore.open(folder) as one,
@@ -248,7 +248,7 @@ def test_readers_see_old_or_new_while_one_writes(folder: Path) -> None:
         assert store.verify() == []
 
 
-# -- bad days ----------------------------------------------------------------------------------------
+# -- bad days --------------------------------------------------------------------------------------
 WRITER = textwrap.dedent(
     """
     import sys
@@ -384,7 +384,7 @@ def test_a_damaged_database(folder: Path) -> None:
         raise StoreError("damaged, and verify says so")
 
 
-# -- care --------------------------------------------------------------------------------------------
+# -- care ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("damage", "what"),
     [
@@ -402,8 +402,11 @@ def test_what_is_wrong_is_found_and_mended(folder: Path, damage: str, what: str)
     with database(folder) as db:
         db.execute(damage)
     db.close()
-    with SqliteStore.open(folder) as store:
+    with SqliteStore.open(folder, read_only=True) as store:
         assert any(what in problem.what for problem in store.verify())
+    with SqliteStore.open(folder) as store:
+        with SqliteStore.open(folder) as other, other.writer():
+            assert any(what in problem.what for problem in store.verify())  # doesn't wait
         assert any(what in problem.what for problem in store.verify())  # it only reads
         mended = store.verify(repair=True)
         assert mended
@@ -444,7 +447,7 @@ def test_links_are_of_one_library_only(tmp_path: Path) -> None:
         assert store.list_media()[0].public_id in ids
 
 
-# -- packing -----------------------------------------------------------------------------------------
+# -- packing ---------------------------------------------------------------------------------------
 coordinate = st.floats(-2_000, 30_000, allow_nan=False)
 polygon = st.lists(st.tuples(coordinate, coordinate), min_size=3, max_size=9).map(tuple)
 

@@ -7,14 +7,16 @@ import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
-from onlooker.library.folding import LONGEST_WORD
+from onlooker.errors import StoreError
+from onlooker.library.folding import LONGEST_WORD, squeeze, words_of
 from onlooker.library.store import STAGES, Problem
 from onlooker.library.store_sqlite import schema
-from onlooker.library.store_sqlite.connection import Connections, translated
+from onlooker.library.store_sqlite.connection import Connections, WriterLock, translated
 from onlooker.library.store_sqlite.thumbnails import Thumbnails
 from onlooker.records import EVIDENCE_KINDS
 
 _INDICES = ("words", "parts")
+_SAMPLE = 1_000
 
 _STAGE_NUMBER = (
     "CASE task.stage "
@@ -24,20 +26,32 @@ _STAGE_NUMBER = (
 _OF_TASK = f"FROM moment m WHERE m.media_id = task.media_id AND m.stage = {_STAGE_NUMBER}"
 
 
-def verify(connections: Connections, thumbnails: Thumbnails) -> list[Problem]:
-    """Return what is wrong; only reads."""
-    with translated(connections.database), contextlib.closing(connections.connect()) as connection:
+def verify(connections: Connections, thumbnails: Thumbnails, lock: WriterLock) -> list[Problem]:
+    """Return what is wrong; only reads.
+
+    While nobody writes, the indices are compared with the text as a whole; else, and where the
+    library was opened for reading only, by a sample and by the number of moments of each word.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(translated(connections.database))
+        whole = not connections.read_only
+        if whole:
+            try:
+                stack.enter_context(lock)
+            except StoreError:
+                whole = False  # someone is writing, and shall not wait for us
+        connection = stack.enter_context(contextlib.closing(connections.connect()))
         connection.execute("PRAGMA query_only = ON")
-        return _problems(connection, connections.database, thumbnails)
+        return _problems(connection, connections.database, thumbnails, whole=whole)
 
 
-def repair(connections: Connections, thumbnails: Thumbnails) -> list[Problem]:
+def repair(connections: Connections, thumbnails: Thumbnails, lock: WriterLock) -> list[Problem]:
     """Mend what is wrong; return everything that was found, and whether it was mended.
 
     The indices, the vocabulary and the counts are built anew from the moments; orphans are removed;
     a missing thumbnail or a moment without its view makes the stage that makes it pending again.
     """
-    before = verify(connections, thumbnails)
+    before = verify(connections, thumbnails, lock)
     if not before:
         return []
     with connections.writing() as connection:
@@ -71,7 +85,7 @@ def repair(connections: Connections, thumbnails: Thumbnails) -> list[Problem]:
         orphans = _orphan_files(connection, thumbnails)
     for path in orphans:
         path.unlink(missing_ok=True)
-    after = {(problem.what, problem.where) for problem in verify(connections, thumbnails)}
+    after = {(problem.what, problem.where) for problem in verify(connections, thumbnails, lock)}
     return [replace(p, repaired=(p.what, p.where) not in after) for p in before]
 
 
@@ -108,7 +122,7 @@ def _counted(kind: str) -> str:
 
 
 def _problems(
-    connection: sqlite3.Connection, database: Path, thumbnails: Thumbnails
+    connection: sqlite3.Connection, database: Path, thumbnails: Thumbnails, *, whole: bool
 ) -> list[Problem]:
     found: list[Problem] = []
     for (line,) in connection.execute("PRAGMA integrity_check (20)"):
@@ -116,7 +130,7 @@ def _problems(
             found.append(Problem(what=f"the database is damaged: {line}", where=str(database)))
     if found:
         return found  # what follows would only repeat it
-    found += _index_problems(connection, database)
+    found += _index_problems(connection, database, whole=whole)
     for what, sql in _CHECKS:
         for (where,) in connection.execute(sql):
             found.append(Problem(what=what, where=str(where)))
@@ -128,25 +142,34 @@ def _problems(
     return found
 
 
-def _index_problems(connection: sqlite3.Connection, database: Path) -> list[Problem]:
+def _index_problems(
+    connection: sqlite3.Connection, database: Path, *, whole: bool
+) -> list[Problem]:
     """Compare both full-text indices with the text, and the vocabulary with the index."""
     found: list[Problem] = []
     for table, name in zip(_INDICES, ("words", "part-words"), strict=True):
-        try:
-            # FTS5 only reads here, but takes the command as an INSERT.
-            connection.execute("PRAGMA query_only = OFF")
-            connection.execute(f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)")
-        except sqlite3.OperationalError as error:
-            code = error.sqlite_errorcode & 0xFF
-            if code not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY):
+        if whole:
+            try:
+                # FTS5 only reads here, but takes the command as an INSERT.
+                connection.execute("PRAGMA query_only = OFF")
+                connection.execute(
+                    f"INSERT INTO {table} ({table}, rank) VALUES ('integrity-check', 1)"
+                )
+                wrong = ""
+            except sqlite3.OperationalError:
                 raise
-            # Opened for reading only, or someone is writing: the vocabulary below still tells.
-        except sqlite3.DatabaseError as error:
+            except sqlite3.DatabaseError as error:
+                wrong = str(error)
+            finally:
+                connection.execute("PRAGMA query_only = ON")
+        else:
+            wrong = "a sample is not found"
+            with contextlib.suppress(sqlite3.DatabaseError):
+                wrong = _sample_problem(connection, table)
+        if wrong:
             found.append(
-                Problem(what=f"the index of {name} is not in step ({error})", where=str(database))
+                Problem(what=f"the index of {name} is not in step ({wrong})", where=str(database))
             )
-        finally:
-            connection.execute("PRAGMA query_only = ON")
     connection.execute("PRAGMA query_only = OFF")  # it would refuse a temporary table too
     try:
         connection.execute("CREATE VIRTUAL TABLE temp.term USING fts5vocab (main, words, row)")
@@ -164,6 +187,32 @@ def _index_problems(connection: sqlite3.Connection, database: Path) -> list[Prob
             Problem(what="the vocabulary is not in step with the index", where=str(database))
         )
     return found
+
+
+def _sample_problem(connection: sqlite3.Connection, table: str) -> str:
+    """Look up moments, evenly spread, in an index; return what is wrong or ""."""
+    first, last = connection.execute("SELECT min(id), max(id) FROM moment").fetchone()
+    if first is None:
+        return ""
+    for number in range(_SAMPLE):
+        moment_id, rank, text = connection.execute(
+            "SELECT id, rank, text FROM moment WHERE id >= ? LIMIT 1",
+            (first + (last - first) * number // _SAMPLE,),
+        ).fetchone()
+        if table == "words":
+            terms, key = sorted(words_of(text)), rank << schema.ID_BITS | moment_id
+        else:
+            letters = squeeze(text).split(" ")[0]
+            terms = sorted({letters[at : at + 3] for at in range(len(letters) - 2)})
+            key = moment_id
+        if not terms:
+            continue
+        match = " AND ".join(f'"{term}"' for term in terms[:40])
+        if not connection.execute(
+            f"SELECT 1 FROM {table} WHERE {table} MATCH ? AND rowid = ?", (match, key)
+        ).fetchone():
+            return f"moment {moment_id} is not found"
+    return ""
 
 
 _CHECKS = (

@@ -855,9 +855,9 @@ class SqliteStore(FullText):
     def verify(self, *, repair: bool = False) -> list[Problem]:
         """Check the library; mend it too, if asked."""
         if not repair:
-            return care.verify(self._connections, self._thumbnails)
+            return care.verify(self._connections, self._thumbnails, self._lock)
         with self._lock:
-            return care.repair(self._connections, self._thumbnails)
+            return care.repair(self._connections, self._thumbnails, self._lock)
 
     def tidy(self) -> None:
         """Merge what many small writes left behind in the indices; worth it after a long `add`."""
