@@ -42,6 +42,13 @@ networks of the reader it keeps a process under 800 MB."""
 MAX_SIDE_PX = 200_000
 """A longer side is no picture but a header made to break programs."""
 
+_DRAFT_BYTES = 200_000_000
+"""From here on a JPEG is decoded at the next smaller scale: what is kept of it is less anyway."""
+
+_RESIZE_BYTES = 100_000_000
+"""Largest picture that is resized by a fraction. Above, it is reduced by the next whole number, so
+that no second copy of this size is needed; the result is then smaller than was asked for."""
+
 _BAND_BYTES = 16_000_000
 """Rows are converted in bands of about this size, so that only one full copy exists at a time."""
 
@@ -152,6 +159,8 @@ def _translated(path: PathLike) -> Iterator[None]:
         yield
     except (MediaError, MissingExtraError):
         raise
+    except Image.DecompressionBombError as error:
+        raise MediaError(f"cannot read {shown(path)}: it has too many pixels ({error})") from error
     except MemoryError as error:
         raise MediaError(f"cannot read {shown(path)}: not enough memory to decode it") from error
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged files
@@ -233,7 +242,7 @@ def _draft(image: Any, scale: float) -> None:
     denominator = 1
     while denominator < 8 and (
         scale * denominator * 2 <= 1
-        or math.ceil(width / denominator) * math.ceil(height / denominator) * 4 > DECODE_BYTES
+        or math.ceil(width / denominator) * math.ceil(height / denominator) * 4 > _DRAFT_BYTES
     ):
         denominator *= 2
     if denominator > 1:
@@ -299,11 +308,22 @@ def read_image(
     return _upright(pixels, orientation), max(pixels.shape[:2]) / max(width, height)
 
 
+def _rgb_bytes(image: Any, factor: int) -> int:
+    return 3 * (int(image.size[0]) // factor) * (int(image.size[1]) // factor)
+
+
 def _reduced(image: Any, target: tuple[int, int]) -> Pixels:
     """Decode, reduce by whole numbers band by band, then resize to ``target`` (width, height)."""
     image.load()
     width, height = image.size
+    target = (
+        min(width, target[0]),
+        min(height, target[1]),
+    )  # the JPEG decoder may have to give less
     factor = max(1, min(width // target[0], height // target[1]))
+    if (width // factor, height // factor) != target and _rgb_bytes(image, factor) > _RESIZE_BYTES:
+        factor += 1
+        target = (-(-width // factor), -(-height // factor))
     out_width, out_height = -(-width // factor), -(-height // factor)
     pixels: Pixels = np.empty((out_height, out_width, 3), np.uint8)
     rows = max(1, _BAND_BYTES // (width * 4 * factor)) * factor

@@ -16,7 +16,7 @@ from typing import Any
 from av.stream import Discard
 
 from onlooker.errors import MediaError
-from onlooker.media.container import STREAM_ERRORS, open_container
+from onlooker.media.container import STREAM_ERRORS, open_container, zero_s
 from onlooker.media.files import PathLike, as_path, read_bytes, shown
 from onlooker.media.language import language_tag
 
@@ -310,11 +310,12 @@ def streams(path: PathLike) -> list[SubtitleStream]:
             if stream not in chosen:
                 stream.discard = Discard.all  # lets the reader skip pictures and sound
         found: dict[int, list[tuple[float, float, str]]] = {stream.index: [] for stream in chosen}
+        zero = zero_s(container)
         try:
             for packet in container.demux(chosen):
                 if packet.pts is None or packet.size == 0:
                     continue
-                start = float(packet.pts * packet.time_base)
+                start = float(packet.pts * packet.time_base) - zero
                 length = float((packet.duration or 0) * packet.time_base)
                 text = _packet_text(packet)
                 if text and start + length >= 0:
