@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -156,13 +157,15 @@ _TOO_LARGE = "The request's body is too large."
 
 def _host_name(value: bytes) -> str | None:
     """Return the name in a Host header, lower case, without port and brackets."""
+    if not re.fullmatch(rb"[A-Za-z0-9._:\[\]-]+", value):
+        return None
     try:
         text = value.decode("ascii")
         parts = urlsplit(f"//{text}")
         port = parts.port
     except ValueError:
         return None
-    if not parts.hostname or parts.path or parts.query or parts.fragment or "@" in text:
+    if not parts.hostname:
         return None
     del port  # only read to have it checked
     return parts.hostname.rstrip(".").lower()

@@ -49,8 +49,12 @@ class Presenter:
     # -- names -------------------------------------------------------------------------------------
 
     def title(self, media: MediaRow) -> str:
-        """What to call a medium: never with folders."""
-        return plain_name(media.title) or "untitled"
+        """What to call a medium: the title given by people, else the file's name, no folders."""
+        given = printable(media.facts.description.title).strip()
+        # "TCP/IP" is a title; "/home/ann/x" is a path that some program took for one.
+        if given and not re.match(r"[/\\~]|[A-Za-z]:[/\\]|file:", given):
+            return given
+        return plain_name(given or media.title) or "untitled"
 
     def reason(self, text: str, paths: Sequence[PathRow] = ()) -> str:
         """A reason of the machine's, without paths where they are secret."""

@@ -136,6 +136,8 @@ def printable(text: str) -> str:
     )
 
 
+# What lies below a known folder, up to its last name.
+_BELOW_KNOWN = re.compile(r"\0(?:[^\0'\"<>|:\n]*[/\\])?")
 _ABSOLUTE = re.compile(r"(?:(?<![\w:/])(?:~|[A-Za-z]:)?[/\\]+|\bfile:/+)[^\s'\"<>|]+")
 
 
@@ -154,7 +156,9 @@ def without_paths(text: str, known: tuple[PurePath, ...] = ()) -> str:
                 for form in (whole, repr(whole)[1:-1], printable(whole)):
                     forms[form] = place.name
     for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form + "/", "\0").replace(form + "\\", "\0")
         text = text.replace(form, printable(forms[form]))
+    text = _BELOW_KNOWN.sub("", text).replace("\0", "")
     return _ABSOLUTE.sub(lambda match: re.split(r"[/\\]", match[0].rstrip("/\\"))[-1], text)
 
 

@@ -17,6 +17,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const help = $("help");
   const showHelp = () => { if (!help.open) help.showModal(); };
   $("help-open").addEventListener("click", showHelp);
+  $("help-close").addEventListener("click", () => help.close());
   help.addEventListener("click", (event) => { if (event.target === help) help.close(); });
 
   // A chip acts at once; what is empty does not clutter the address.
