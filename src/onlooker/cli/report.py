@@ -171,5 +171,6 @@ class Reporter:
 
 def _speed(event: Event) -> str:
     if event.media_seconds and event.seconds and event.fraction:
-        return f", {event.media_seconds * event.fraction / event.seconds:.0f}× real time"
+        speed = event.media_seconds * event.fraction / event.seconds
+        return f", {speed:.0f}× real time" if speed >= 10 else f", {speed:.1f}× real time"
     return ""
