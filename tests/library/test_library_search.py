@@ -326,6 +326,18 @@ def test_long_texts_are_cut_around_the_match(tmp_path: Path) -> None:
         assert hit.snippet.text[start:end] == "needle"
 
 
+def test_very_long_texts(tmp_path: Path) -> None:
+    with SqliteStore.open(tmp_path / "library") as store:
+        words = " ".join(f"word{n}" for n in range(20_000))
+        add(
+            store, "x.mp4", said(f"lone needle {words} needle with thread {words} 77 88-99 {words}")
+        )
+        assert "[needle] with [thread]" in marked(search(store, "needle thread"))[0]
+        assert "[needle] with [thread]" in marked(search(store, "needel tread"))[0]
+        assert "[77 88-99]" in marked(search(store, "778899"))[0]
+        assert all(len(text) < 270 for text in marked(search(store, "word1999")))
+
+
 def test_what_was_removed_meanwhile_is_no_hit(tmp_path: Path) -> None:
     with SqliteStore.open(tmp_path / "library") as store:
         media_id = add(store, "x.mp4", said("needle"))

@@ -32,7 +32,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Literal
 
-from onlooker.library.folding import fold, fold_spelled, fold_with_places
+from onlooker.library.folding import fold, fold_spelled, fold_with_places, squeeze
 from onlooker.library.query import And, Node, Not, Or, Term, parse, terms_of
 from onlooker.library.store import Filters, Line, Matches, MediaRow, MomentRow, Store
 from onlooker.library.vocabulary import CONFUSION, Vocabulary
@@ -50,7 +50,7 @@ PART_WORDS = 64
 NEAR_WORDS = 24
 """Words of the library that one word of the query may stand for."""
 ANCHORS = 100
-REACH = 24
+REACH = 16
 """Neighbours: so many moments with the rarest word are taken, and so many before and after each
 looked at; a slide has some 10 lines, 30 s of subtitles some 10 cues."""
 GAP_S = 30.0
@@ -82,6 +82,9 @@ _BANDS: dict[str, tuple[float, float]] = {
 _LEVELS = ("exact", "prefix", "part", "near")
 
 _SNIPPET = 240  # characters: three lines of a terminal
+_LONG = (
+    2_000  # longer texts (a whole description, a transcript without times) are looked at in parts
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -566,12 +569,36 @@ class _Run:
         room = max(40, _SNIPPET // max(1, len(texts)))
         for raw in texts:
             text = unicodedata.normalize("NFC", raw)
+            if len(text) > _LONG:
+                text = self._passage(text, found)
             spans = self._marks(text, ways) if not found.squeezed else _run_of(text, found.squeezed)
             text, spans = _shortened(text, spans, room)
             marks += [(at + start, at + end) for start, end in spans]
             pieces.append(text)
             at += len(text) + 3
         return Snippet(" … ".join(pieces), tuple(marks)), ways
+
+    def _passage(self, text: str, found: _Found) -> str:
+        """Return the stretch of a very long text where most of the query stands."""
+        best, most = text[:_LONG], 0
+        # Half over each other, so that what stands together is together in one of them.
+        for start in range(0, len(text), _LONG // 2):
+            piece = text[start : start + _LONG]
+            if found.squeezed:
+                count = int(found.squeezed in squeeze(piece))
+            else:
+                words, spelled = _fold_words(piece)
+                count = sum(
+                    any(True for _ in pattern.find(words, spelled))
+                    for pattern in self._patterns.values()
+                )
+            if count > most:
+                best, most = piece, count
+                if start:  # whole words only
+                    best = best.partition(" ")[2] or best
+            if most == len(self._patterns):
+                break
+        return best
 
     def _marks(self, text: str, ways: dict[str, str]) -> list[tuple[int, int]]:
         folded, places = fold_with_places(text)
