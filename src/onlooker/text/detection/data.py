@@ -135,6 +135,7 @@ def make_maps(
                 continue
             cv2.fillPoly(reach, [outer[i]], (float(widths[i]),), shift=_SHIFT)
             cv2.polylines(outline, [words[i]], True, (0,), 1, shift=_SHIFT)
+            # Takes in every cell that the outline touches; `predict.cores` reckons with that.
             cv2.fillPoly(core, [cores[i]], (1,), shift=_SHIFT)
     band = (reach > 0).astype(np.float32)
     edge = np.full((cells, cells), _EDGE_LOW, np.float32)

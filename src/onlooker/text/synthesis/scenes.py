@@ -103,7 +103,7 @@ class PhotoPool:
             # Textures tile: a wall of bricks seen from afar.
             photo = np.tile(photo, (2, 2, 1))
             rows, columns = photo.shape[:2]
-        scale = float(np.exp(rng.uniform(np.log(0.6), np.log(2.0))))
+        scale = float(np.exp(rng.uniform(np.log(0.4), np.log(2.0))))
         scale = max(scale, height / rows, width / columns)
         h, w = min(rows, int(height / scale) + 1), min(columns, int(width / scale) + 1)
         y, x = int(rng.random() * (rows - h + 1)), int(rng.random() * (columns - w + 1))
@@ -256,8 +256,13 @@ class SceneSynthesizer:
         kind = rng.random()
         size = int(np.exp(rng.uniform(np.log(11), np.log(150))))
         lines: list[str] = []
-        if kind < 0.45 or size > 90:
+        if kind < 0.35 or (size > 70 and kind < 0.7):
             lines = [self.corpus.word(rng) for _ in range(1 + int(rng.random() < 0.2))]
+        elif size > 70:  # a few large words side by side: where one ends must be learnt there, too
+            lines = [
+                " ".join(self.corpus.word(rng)[:9] for _ in range(int(rng.integers(2, 5))))
+                for _ in range(1 + int(rng.random() < 0.4))
+            ]
         elif kind < 0.75:
             lines = [self.corpus.line(rng) for _ in range(1 + int(rng.random() < 0.35))]
         else:

@@ -1,0 +1,336 @@
+"""Pictures → places of words.
+
+A picture is brought to a working size (sides multiples of 32, the longer one bounded), the network
+gives a probability map, and each connected core of it becomes a rotated rectangle, grown back to
+the whole word. Large pictures are looked at twice: as a whole, for large text, and in overlapping
+tiles at a finer scale, for small text; memory is bounded by the tile, not by the picture.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from onlooker.errors import ConfigError, WeightsError
+from onlooker.hub import choose, resolve
+from onlooker.records import DetectedText, Polygon
+from onlooker.runtime.session import open_session
+from onlooker.text.detection.geometry import growth
+from onlooker.text.detection.weights import WEIGHTS
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+Picture = npt.NDArray[np.uint8]
+Map = npt.NDArray[np.float32]
+
+STRIDE = 32
+"""Sides of what the network sees are multiples of this."""
+
+_THINNEST = 0.7
+"""Cells: a core one cell thick has a contour without thickness."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorConfig:
+    """How pictures are looked at and what counts as a word.
+
+    Attributes:
+        max_side: Longer side, in pixels, at which a picture is looked at as a whole.
+        fine_side: Longer side at which a larger picture is looked at in tiles.
+        tile: Longest side of a tile.
+        overlap: Pixels that neighbouring tiles share; small text is shorter.
+        threshold: Probability from which a cell belongs to a core (DB: 0.3).
+        min_score: Least mean probability of a core (DB's box threshold, 0.6 there).
+        min_side: Least shorter side of a word, in pixels of what the network sees.
+        level_deg: A rectangle turned by less is taken as upright if that costs little.
+
+    Raises:
+        ConfigError: A value is out of its range.
+    """
+
+    max_side: int = 1280
+    fine_side: int = 2560
+    tile: int = 1280
+    overlap: int = 160
+    threshold: float = 0.3
+    min_score: float = 0.55
+    min_side: float = 3.0
+    level_deg: float = 4.0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        for name in ("max_side", "fine_side", "tile"):
+            if getattr(self, name) < STRIDE:
+                raise ConfigError(
+                    f"DetectorConfig.{name} must be {STRIDE} or more: {getattr(self, name)}"
+                )
+        if not 0 <= self.overlap < self.tile:
+            raise ConfigError(f"DetectorConfig.overlap must be in [0, tile): {self.overlap}")
+        if not (0 < self.threshold < 1 and 0 <= self.min_score <= 1):
+            raise ConfigError("DetectorConfig.threshold and min_score must be probabilities")
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A rectangle in pixels of the picture."""
+
+    corners: npt.NDArray[np.float64]  # (4, 2)
+    score: float
+    height: float  # shorter side in pixels of the picture
+
+
+class TextDetector:
+    """Finds words; see `load`.
+
+    Example:
+        >>> detector = TextDetector.load()  # doctest: +SKIP
+        >>> [text.polygon for text in detector([picture])[0]]  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, path: Path, *, threads: int | None = None, config: DetectorConfig | None = None
+    ) -> None:
+        self.config = config or DetectorConfig()
+        self._session: onnxruntime.InferenceSession = open_session(path, threads)
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[:2])[1:] != [3]:
+            raise WeightsError(f"{path} is not a text detector: expected one (N, 3, H, W) input")
+        self._input = inputs[0].name
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(
+        cls,
+        name: str = "db.synth1",
+        *,
+        threads: int | None = None,
+        config: DetectorConfig | None = None,
+    ) -> TextDetector:
+        """Load weights by name.
+
+        Args:
+            name: A key of ``WEIGHTS``.
+            threads: Threads inside one call; None: as many as Onlooker may use.
+            config: How pictures are looked at.
+
+        Raises:
+            WeightsError: Unknown name, or the file is missing or damaged.
+        """
+        return cls(resolve(choose(WEIGHTS, name)), threads=threads, config=config)
+
+    def __call__(self, pictures: Sequence[Picture]) -> list[list[DetectedText]]:
+        """Find the words of pictures, one picture after another.
+
+        Args:
+            pictures: Each ``(H, W, 3)`` uint8 RGB.
+
+        Returns:
+            For each picture its words from top to bottom. Polygons have four corners, clockwise
+            from the top left of the text as it is read, in pixels of the picture, clipped to it.
+        """
+        return [self._find(picture) for picture in pictures]
+
+    def probability(self, picture: Picture) -> Map:
+        """Run the network on a picture as it is, its sides padded to multiples of 32.
+
+        Returns:
+            ``(ceil(H / 2), ceil(W / 2))`` float32 in [0, 1].
+        """
+        height, width = picture.shape[:2]
+        padded = cv2.copyMakeBorder(
+            picture, 0, -height % STRIDE, 0, -width % STRIDE, cv2.BORDER_REPLICATE
+        )
+        pixels = cv2.dnn.blobFromImage(padded)  # (1, 3, H, W) float32, [0, 255]
+        with self._lock:
+            (maps,) = self._session.run(None, {self._input: pixels})
+        return np.asarray(maps[0, 0, : (height + 1) // 2, : (width + 1) // 2], np.float32)
+
+    def _find(self, picture: Picture) -> list[DetectedText]:
+        height, width = picture.shape[:2]
+        if not height or not width:
+            return []
+        longest = max(height, width)
+        coarse = min(1.0, self.config.max_side / longest)
+        words = list(self._look(picture, coarse))
+        fine = min(1.0, self.config.fine_side / longest)
+        if fine > 1.3 * coarse:  # else the tiles would show hardly more than the whole
+            words = _merged(words, list(self._tiles(picture, fine)), 1 / coarse)
+        words.sort(key=lambda word: (float(word.corners[:, 1].min()), float(word.corners[0, 0])))
+        return [_record(word, height, width) for word in words]
+
+    def _look(self, picture: Picture, scale: float) -> Iterator[_Word]:
+        """Find words in a picture brought to ``scale``."""
+        height, width = picture.shape[:2]
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        seen = picture
+        if size != (width, height):
+            shrunk = cv2.resize(picture, size, interpolation=cv2.INTER_AREA)
+            seen = np.asarray(shrunk, np.uint8)
+        factors = np.array([width / size[0], height / size[1]])
+        for corners, score, short in cores(self.probability(seen), self.config):
+            grown = corners * factors
+            yield _Word(grown, score, short * float(factors.mean()))
+
+    def _tiles(self, picture: Picture, scale: float) -> Iterator[_Word]:
+        """Find words in overlapping tiles; one that a tile's inner edge cuts is left to the next."""
+        height, width = picture.shape[:2]
+        side = self.config.tile / scale
+        step = (self.config.tile - self.config.overlap) / scale
+        guard = 3 / scale
+        found: list[_Word] = []
+        for top, bottom in _spans(height, side, step):
+            for left, right in _spans(width, side, step):
+                for word in self._look(picture[top:bottom, left:right], scale):
+                    corners = word.corners + (left, top)
+                    low, high = corners.min(axis=0), corners.max(axis=0)
+                    cut = (
+                        (left > 0 and low[0] < left + guard)
+                        or (top > 0 and low[1] < top + guard)
+                        or (right < width and high[0] > right - guard)
+                        or (bottom < height and high[1] > bottom - guard)
+                    )
+                    if not cut:
+                        found.append(_Word(corners, word.score, word.height))
+        yield from _without_doubles(found)
+
+
+def cores(
+    probability: Map, config: DetectorConfig
+) -> Iterator[tuple[npt.NDArray[np.float64], float, float]]:
+    """Turn a probability map into rectangles of whole words.
+
+    Args:
+        probability: ``(H / 2, W / 2)`` map.
+        config: Thresholds.
+
+    Yields:
+        Corners ``(4, 2)`` clockwise from the top left in pixels of what the network saw, the mean
+        probability of the core, and the word's shorter side.
+    """
+    binary = (probability > config.threshold).astype(np.uint8)
+    count, labels = cv2.connectedComponents(binary, connectivity=8, ltype=cv2.CV_32S)
+    if count < 2:
+        return
+    flat = labels.ravel()
+    sums = np.bincount(flat, weights=probability.ravel(), minlength=count)
+    scores = sums / np.maximum(np.bincount(flat, minlength=count), 1)
+    contours, hierarchy = cv2.findContours(binary, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
+    for contour, (_, _, _, parent) in zip(contours, hierarchy[0], strict=True):
+        if parent >= 0:  # a hole
+            continue
+        x, y = contour[0, 0]
+        score = float(scores[labels[y, x]])
+        if score < config.min_score:
+            continue
+        center, (width, height), angle = _rectangle(contour, config.level_deg)
+        # A contour runs through the middles of the outer cells, half a cell inside their edge; and
+        # the cores that were learnt take in every cell their outline touches, half a cell outside
+        # the true edge. Both cancel.
+        width, height = 2 * max(width, _THINNEST), 2 * max(height, _THINNEST)
+        more = 2 * growth(width, height)
+        width, height = width + more, height + more
+        if min(width, height) < config.min_side:
+            continue
+        middle = (2 * np.asarray(center) + 1).tolist()  # cell (i, j) spans pixels 2i to 2i + 2
+        corners = cv2.boxPoints((middle, (width, height), angle)).astype(np.float64)
+        yield _ordered(corners), min(1.0, score), min(width, height)
+
+
+def _rectangle(
+    contour: npt.NDArray[np.int32], level_deg: float
+) -> tuple[tuple[float, float], tuple[float, float], float]:
+    """Bound a contour by a rectangle of least area, or by an upright one where that is near."""
+    center, (width, height), angle = cv2.minAreaRect(contour)
+    lean = (angle + 45) % 90 - 45
+    if abs(lean) <= level_deg:
+        x, y, w, h = cv2.boundingRect(contour)
+        # Of a few cells every small turn is chance; of a long word it is not.
+        if w * h <= 1.25 * (width + 1) * (height + 1):
+            return (x + (w - 1) / 2, y + (h - 1) / 2), (w - 1, h - 1), 0.0
+    return center, (width, height), angle
+
+
+def _ordered(corners: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Begin at the top left of the text as it is probably read; clockwise on the screen.
+
+    Reading runs along the longer side unless that is nearly upright, else along the side that is
+    nearest to level.
+    """
+    sides = np.roll(corners, -1, axis=0) - corners  # cv2 gives them clockwise (y down)
+    lengths = np.hypot(sides[:, 0], sides[:, 1])
+    along = sides[:, 0] / np.maximum(lengths, 1e-9)  # cosine of each side with "to the right"
+    first = int(np.argmax(along))
+    following = (first + 1) % 4
+    if lengths[following] > 1.5 * lengths[first]:
+        # A steep word: its long sides, read to the right, if they lean by less than 65 degrees.
+        steep = max(following, (first + 3) % 4, key=lambda i: along[i])
+        if along[steep] > 0.42:
+            first = steep
+    return np.roll(corners, -first, axis=0)
+
+
+def _spans(length: int, side: float, step: float) -> list[tuple[int, int]]:
+    """Cover ``length`` by spans of about ``side`` that overlap evenly."""
+    if length <= side:
+        return [(0, length)]
+    count = 1 + int(np.ceil((length - side) / step))
+    starts = np.linspace(0, length - side, count)
+    return [(int(start), min(length, int(np.ceil(start + side)))) for start in starts]
+
+
+def _merged(coarse: list[_Word], fine: list[_Word], unit: float) -> list[_Word]:
+    """Take large words from the look at the whole, small ones from the tiles.
+
+    Args:
+        coarse: From the whole picture.
+        fine: From the tiles.
+        unit: Pixels of the picture per pixel of the coarse look.
+    """
+    # Up to 24 px in the coarse look, the finer one has the sharper edges; above, it may see parts.
+    limit = 24 * unit
+    kept = [word for word in fine if word.height <= limit]
+    for word in sorted(coarse, key=lambda word: -word.score):
+        if word.height > limit:
+            kept = [small for small in kept if _share(small, word) < 0.5]
+            kept.append(word)
+        elif not any(_share(word, other) > 0.3 or _share(other, word) > 0.5 for other in kept):
+            kept.append(word)
+    return kept
+
+
+def _without_doubles(words: list[_Word]) -> list[_Word]:
+    """Of words that lie on each other, keep the longer: the other tile saw it whole."""
+    kept: list[_Word] = []
+    for word in sorted(words, key=lambda word: -_area(word)):
+        if not any(_share(word, other) > 0.5 for other in kept):
+            kept.append(word)
+    return kept
+
+
+def _area(word: _Word) -> float:
+    return float(cv2.contourArea(word.corners.astype(np.float32)))
+
+
+def _share(word: _Word, other: _Word) -> float:
+    """Compute which share of ``word`` lies in ``other``."""
+    if (word.corners.min(axis=0) >= other.corners.max(axis=0)).any():
+        return 0.0
+    if (word.corners.max(axis=0) <= other.corners.min(axis=0)).any():
+        return 0.0
+    first, second = word.corners.astype(np.float32), other.corners.astype(np.float32)
+    shared, _ = cv2.intersectConvexConvex(first, second)
+    return float(shared) / max(_area(word), 1e-6)
+
+
+def _record(word: _Word, height: int, width: int) -> DetectedText:
+    corners = np.clip(word.corners, 0, (width, height))
+    polygon: Polygon = tuple((float(x), float(y)) for x, y in corners)
+    return DetectedText(polygon=polygon, confidence=word.score)

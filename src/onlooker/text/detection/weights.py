@@ -1,0 +1,21 @@
+"""Trained weights of the detector."""
+
+from __future__ import annotations
+
+from onlooker.hub import Weights
+
+WEIGHTS: dict[str, Weights] = {
+    "db.synth1": Weights(
+        name="db.synth1",
+        file="text_detection/db.synth1.onnx",
+        sha256="fbecf0ffd950c16a421176fe833c767d2a963b12b0b4b426276030a7a5be7636",
+        licence="Apache-2.0",
+        paper="Liao et al. 2020, Real-time scene text detection with differentiable binarization",
+        card="recipes/text.detection/db/card.md",
+        preprocessing={
+            "input": "(N, 3, H, W) float32 RGB in [0, 255]",
+            "multiple_px": 32,
+            "output": "(N, 1, H/2, W/2) probability of word cores",
+        },
+    ),
+}

@@ -1,0 +1,116 @@
+import cv2
+import numpy as np
+import pytest
+from PIL import ImageFont
+
+pytest.importorskip("wordfreq")
+
+from onlooker.errors import ConfigError  # noqa: E402
+from onlooker.text.charset import CHARSET  # noqa: E402
+from onlooker.text.synthesis.clutter import KINDS  # noqa: E402
+from onlooker.text.synthesis.corpus import Corpus  # noqa: E402
+from onlooker.text.synthesis.fonts import FontBank, FontFace  # noqa: E402
+from onlooker.text.synthesis.pages import PageSynthesizer  # noqa: E402
+from onlooker.text.synthesis.scenes import PhotoPool, SceneSynthesizer  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def fonts(tmp_path_factory):
+    """The face inside Pillow, so that no font need be installed."""
+    path = tmp_path_factory.mktemp("fonts") / "plain.ttf"
+    path.write_bytes(ImageFont.load_default(20).font_bytes)
+    # It draws an empty box for some of them, which is ink, too.
+    characters = frozenset(CHARSET)
+    face = FontFace(path=path, index=0, family="Plain", style="Regular", characters=characters)
+    return FontBank([face])
+
+
+class AsciiCorpus(Corpus):
+    """Only what Pillow's face can draw."""
+
+    def word(self, rng):
+        return super().word(rng).encode("ascii", "ignore").decode() or "x"
+
+    def line(self, rng):
+        return super().line(rng).encode("ascii", "ignore").decode() or "a line"
+
+
+@pytest.fixture(scope="module")
+def corpus():
+    return AsciiCorpus({"en": 1.0})
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("photos")
+    rng = np.random.default_rng(0)
+    picture = cv2.resize(rng.integers(0, 255, (9, 12, 3), np.uint8), (400, 300))
+    cv2.imwrite(str(folder / "a.png"), picture)
+    return PhotoPool.load(folder)
+
+
+@pytest.fixture(scope="module")
+def synthesizer(fonts, corpus, photos):
+    return SceneSynthesizer(fonts, corpus, photos)
+
+
+def test_scenes_have_the_size_asked_for_and_a_polygon_a_word(synthesizer):
+    words = 0
+    for seed in range(12):
+        scene = synthesizer.draw(np.random.default_rng(seed), 160, 224)
+        assert scene.picture.shape == (160, 224, 3)
+        assert scene.picture.dtype == np.uint8
+        assert scene.polygons.shape == (len(scene.texts), 4, 2)
+        assert scene.ignored.shape == (len(scene.texts),)
+        assert not any(" " in text for text in scene.texts)
+        words += len(scene.texts)
+    assert words > 12
+
+
+def test_the_same_seed_draws_the_same_scene(synthesizer):
+    one, two = (synthesizer.draw(np.random.default_rng(7), 128, 128) for _ in range(2))
+    assert np.array_equal(one.picture, two.picture)
+    assert np.array_equal(one.polygons, two.polygons)
+
+
+def test_polygons_run_clockwise(synthesizer):
+    for seed in range(8):
+        for polygon in synthesizer.draw(np.random.default_rng(seed), 200, 200).polygons:
+            x, y = polygon.T
+            assert np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)) > 0
+
+
+def test_words_of_a_page_lie_in_their_polygons(fonts, corpus, photos):
+    pages = PageSynthesizer(fonts, corpus, photos.draw)
+    rng = np.random.default_rng(3)
+    page = pages.draw(rng, 300, 300, 1.0)
+    assert len(page.texts) > 5
+    grey = page.picture.mean(axis=2)
+    for polygon in page.polygons:
+        (x0, y0), (x1, y1) = np.maximum(polygon.min(0), 0), np.minimum(polygon.max(0), 300)
+        inside = grey[int(y0) : int(np.ceil(y1)), int(x0) : int(np.ceil(x1))]
+        if inside.size > 20:
+            assert np.ptp(inside) > 15
+
+
+def test_a_scene_without_text_has_no_polygons(fonts, corpus, photos):
+    empty = SceneSynthesizer(fonts, corpus, photos, page_share=0.0, empty_share=1.0)
+    for seed in range(3):
+        scene = empty.draw(np.random.default_rng(seed), 96, 96)
+        assert scene.polygons.shape == (0, 4, 2)
+        assert scene.texts == ()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_clutter_is_drawn_in_place_and_never_fails(kind):
+    changed = 0
+    for seed in range(30):
+        picture = np.full((200, 300, 3), 120, np.uint8)
+        kind(np.random.default_rng(seed), picture)
+        changed += int((picture != 120).any())
+    assert changed > 15
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="no pictures"):
+        PhotoPool.load(tmp_path)
