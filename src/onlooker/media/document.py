@@ -284,6 +284,8 @@ class Document:
     def _page(self, index: int) -> Iterator[Any]:
         """Load a page under the lock."""
         with _LOCK:
+            if self._file.closed:
+                raise MediaError(f"cannot read {self._name(index)}: the document is closed")
             count = len(self._document)
             if not 0 <= index < count:
                 raise MediaError(
