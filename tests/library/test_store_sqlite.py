@@ -146,7 +146,7 @@ def test_a_migration_that_fails_changes_nothing(
 def test_a_new_folding_builds_the_indices_anew(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onlooker.library.store_sqlite.store.FOLD_VERSION", 99)
+    monkeypatch.setattr("onlooker.library.store_sqlite.store.FOLD_VERSION", "another")
     with database(folder) as db:
         db.execute("DELETE FROM word")
     db.close()
@@ -396,6 +396,7 @@ def test_a_damaged_database(folder: Path) -> None:
         ("UPDATE moment SET view = 7", "view that does not exist"),
         ("UPDATE view SET media_id = 5", "records belong to no medium"),
         ("DELETE FROM path", "lies nowhere"),
+        ("UPDATE path SET media_id = 7, path = x'2fff'", "leads to no medium"),
     ],
 )
 def test_what_is_wrong_is_found_and_mended(folder: Path, damage: str, what: str) -> None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import unicodedata
 
-FOLD_VERSION = 1
-"""Raise it whenever a folding may differ: stored indices are then built anew."""
+FOLD_VERSION = f"1/{unicodedata.unidata_version}"
+"""Changes whenever a folding may differ (Unicode knows new letters with each version of Python):
+stored indices are then built anew, since a word leaves an index only as it came in."""
 
 # Letters that Unicode does not decompose, with the plain letters people type for them.
 _LETTERS = {

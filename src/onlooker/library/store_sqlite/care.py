@@ -133,7 +133,8 @@ def _problems(
     found += _index_problems(connection, database, whole=whole)
     for what, sql in _CHECKS:
         for (where,) in connection.execute(sql):
-            found.append(Problem(what=what, where=str(where)))
+            shown = where.decode("utf-8", "replace") if isinstance(where, bytes) else str(where)
+            found.append(Problem(what=what, where=shown))
     for public_id, name in _missing_thumbnails(connection, thumbnails):
         path = thumbnails.path(public_id, name)
         found.append(Problem(what="a thumbnail is missing or cut off", where=str(path)))
@@ -222,7 +223,7 @@ _CHECKS = (
     ),
     (
         "a path leads to no medium",
-        "SELECT CAST(path AS TEXT) FROM path p WHERE media_id IS NOT NULL AND NOT EXISTS "
+        "SELECT path FROM path p WHERE media_id IS NOT NULL AND NOT EXISTS "
         "(SELECT 1 FROM media m WHERE m.id = p.media_id)",
     ),
     (
