@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -178,11 +178,12 @@ def test_order_does_not_depend_on_the_order_stored(tmp_path: Path) -> None:
 @given(
     st.lists(
         st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(1, 20), st.integers(1, 8)),
-        max_size=25,
+        max_size=12,
         unique=True,
     ),
     st.randoms(),
 )
+@settings(max_examples=60, deadline=None)
 def test_reading_order_is_total_and_independent(
     raw: list[tuple[int, int, int, int]], random: object
 ) -> None:

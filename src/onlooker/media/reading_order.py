@@ -98,4 +98,4 @@ def _regroup(rows: list[list[int]], boxes: Sequence[Box], height: float) -> list
 
 def _rows(indices: list[int], boxes: Sequence[Box]) -> list[int]:
     """Sort what cannot be cut: overlapping boxes, by their top, then their left side."""
-    return sorted(indices, key=lambda at: (boxes[at][1], boxes[at][0], at))
+    return sorted(indices, key=lambda at: (boxes[at][1], boxes[at][0], boxes[at], at))
