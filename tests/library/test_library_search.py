@@ -230,6 +230,11 @@ def test_words_beside_each_other(store: SqliteStore) -> None:
     assert marked(told)[0] == "[Optimisation] for machine learning … [Jane] Doe"
     photo = search(store, "kfz grüße")
     assert marked(photo) == ["[Kfz] B-AB 1234 … Schöne [Grüße]"]
+    begun = search(store, "desc* convex")
+    assert marked(begun) == ["Gradient [descent] … converges for [convex] functions"]
+    assert matches(begun) == ["prefix"]
+    quoted = search(store, '"gradient descent" convex')
+    assert marked(quoted) == ["[Gradient descent] … converges for [convex] functions"]
     # Another slide, another half minute, another kind of evidence, another medium: no.
     assert search(store, "descent decay").hits == ()
     assert search(store, "today hyperplanes").hits == ()
@@ -255,6 +260,7 @@ def test_nothing_found(store: SqliteStore) -> None:
     assert (result.hits, result.total, result.total_exact) == ((), 0, True)
     assert result.suggestion == ""
     assert search(store, "hyperplaneses").suggestion == "hyperplanes"
+    assert search(store, '"gradeint descent"').suggestion == '"gradient descent"'
     assert search(store, "zxcvgradientzxcv").hits == ()
 
 

@@ -7,11 +7,12 @@ Levels, each below the one before, and each asked only while the page is not ful
 2. **neighbours**: the words of an AND stand in moments beside each other: on one page, photo or
    stretch of video, or within 30 s of the same recording, as a title and its bullet or two
    successive subtitles.
-3. **prefix and part**: words of the library that begin with, or contain, a word of the query; and
-   the letters of the query in a row where a reader or a code has set other spaces.
-4. **near**: words of the library that a typing or reading error turns into a word of the query.
+3. **prefix and part**: words of the library that begin with, or contain, a word of the query.
+4. **part**: the letters of the query in a row, where a reader or a code has set other spaces.
+5. **near**: words of the library that a typing or reading error turns into a word of the query.
 
-A query that finds nothing at level 1 also gets a suggestion: the nearest spelling in the library.
+Words in quotes are taken as they are: they have no part and near words. A query that finds nothing
+better than near words also gets a suggestion: the nearest spelling in the library.
 
 Ranking is BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009; k1 = 1.2,
 b = 0.75, mean length 10 words) times the weight of the evidence. Candidates come from an index
@@ -273,7 +274,7 @@ class _Run:
         return sum(min(self._counts.get(word, 0) for word in words) for words in term.variants)
 
     def _weight(self, term: Term) -> float:
-        # A library of one million moments; the true number changes nothing in the order of words.
+        # As in a library of a million moments: only how words compare to each other matters.
         count = self._count(term)
         return math.log(1.0 + 1e6 / (count + 0.5))
 
@@ -390,10 +391,12 @@ class _Run:
         return _Found(tuple(order), _banded(band, score), level, band)
 
     def _nowhere(self, group: list[_Pattern]) -> bool:
-        return all(
-            len(pattern.ways) <= len(pattern.term.variants) and not self._count(pattern.term)
+        """Return whether the library holds none of a group's words."""
+        return not any(
+            pattern.term.prefix
+            or self._count(pattern.term)
+            or len(pattern.ways) > len(pattern.term.variants)
             for pattern in group
-            if not pattern.term.prefix
         )
 
     def _allows(self, line: Line) -> bool:
@@ -639,14 +642,17 @@ class _Run:
             return ""
         text = self._text
         changed = False
-        for pattern in self._patterns.values():
-            term = pattern.term
-            if self._count(term) or len(term.words) != 1 or term.prefix:
+        for term in self._patterns:
+            if self._count(term) or term.prefix:
                 continue
-            nearest = _vocabulary(self._store).nearest(term.words[0])
-            if nearest is not None and term.raw and term.raw in text:
-                text = text.replace(term.raw, nearest, 1)
-                changed = True
+            for raw in term.raw.split():
+                words = fold(raw).split()
+                if len(words) != 1 or self._counts.get(words[0]):
+                    continue
+                nearest = _vocabulary(self._store).nearest(words[0])
+                if nearest is not None and raw in text:
+                    text = text.replace(raw, nearest, 1)
+                    changed = True
         return text.strip() if changed else ""
 
 
