@@ -90,7 +90,7 @@ def test_description(client: Any) -> None:
 
 
 def test_retry(own: Any) -> None:
-    client, filled = own
+    client, _ = own
     origin = {"Origin": "http://127.0.0.1"}
     assert client.post("/api/retry?stage=hear", headers=origin).json() == {"retried": 2}
     assert client.post("/api/retry?stage=hear", headers=origin).json() == {"retried": 0}

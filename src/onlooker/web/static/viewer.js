@@ -56,6 +56,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const lines = listed("#transcript a").filter((line) => line.start !== null);
   const views = listed("#strip a");
   const seen = listed(".on-view");
+  views.now = views.findIndex((view) => view.item.hasAttribute("aria-current"));
   const hitViews = new Set(hits.map((hit) => hit.view));
   if (views.length <= 600) views.forEach((view) => view.item.classList.toggle("has-hit", hitViews.has(view.view)));
   const lastBefore = (list, t) => {
@@ -557,10 +558,10 @@ document.addEventListener("DOMContentLoaded", () => {
     if (timed && (from < 0 || Math.abs((hits[from].start ?? 0) - now()) > 3)) {
       from = lastBefore(hits.map((hit) => ({ start: hit.start ?? -1 })), now() + 0.05);
       if (by < 0) from += 1;
-    } else if (!timed && from < 0) {
-      from = hits.findIndex((hit) => hit.view === current) - (by > 0 ? 1 : 0);
+    } else if (!timed && (from < 0 || hits[from].view !== current)) {
+      from = by > 0 ? hits.findLastIndex((hit) => hit.view <= current) : hits.findIndex((hit) => hit.view >= current);
     }
-    toHit((from + by + hits.length) % hits.length);
+    toHit((from + by + 2 * hits.length) % hits.length);
   };
   on("hit-next", "click", () => nextHit(1));
   on("hit-previous", "click", () => nextHit(-1));
