@@ -1,0 +1,189 @@
+"""The whole way, from files to hits, with the shipped networks."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from rapidfuzz import fuzz
+
+from onlooker.errors import MediaError
+from onlooker.library import Library
+from onlooker.library import analyzers as rooms
+from onlooker.library.estimate import estimate
+from onlooker.library.export import write_csv
+from onlooker.library.ingest import Event
+from onlooker.library.store import STAGES, Filters
+
+pytestmark = pytest.mark.weights
+
+# What may fail to be read: the test pictures are small, and the reader is not perfect. Measured on
+# real pictures by benchmarks/reader.py.
+_READ = 85.0
+_MOST_MISSED = 0.2
+
+
+@pytest.fixture(scope="module")
+def indexed(media_folder, tmp_path_factory: pytest.TempPathFactory):
+    library = Library.open(tmp_path_factory.mktemp("indexed") / "library")
+    events: list[Event] = []
+    summary = library.add(media_folder.root, on_event=events.append)
+    yield library, summary, events
+    library.close()
+
+
+def texts(library: Library, root: Path, relative: str, kind: str) -> list[str]:
+    [medium] = [m for m in library.media() if any(p.path == root / relative for p in m.paths)]
+    return [row.moment.text for row in library.store.moments(medium.id, (kind,))]  # type: ignore[arg-type]
+
+
+def test_what_can_be_seen_is_found(indexed, media_folder) -> None:
+    library, _, _ = indexed
+    missed = []
+    total = 0
+    for relative, lines in media_folder.visible.items():
+        found = texts(library, media_folder.root, relative, "screen")
+        for line in lines:
+            total += 1
+            if not any(fuzz.ratio(line.lower(), text.lower()) >= _READ for text in found):
+                missed.append((relative, line, found))
+    assert len(missed) <= _MOST_MISSED * total, missed
+
+
+def test_a_line_that_stays_is_one_moment_with_its_true_span(indexed, media_folder) -> None:
+    library, _, _ = indexed
+    [medium] = [m for m in library.media() if m.title == "Optimisation"]
+    rows = library.store.moments(medium.id, ("screen",))
+    titles = [
+        row.moment
+        for row in rows
+        if fuzz.ratio(row.moment.text.lower(), "gradient descent") >= _READ
+    ]
+    assert len(titles) == 1
+    assert titles[0].start_s == pytest.approx(0.0, abs=0.2)
+    assert titles[0].end_s == pytest.approx(4.0, abs=0.5)
+
+
+def test_subtitles_are_the_transcript(indexed, media_folder) -> None:
+    library, _, _ = indexed
+    for relative, sentences in media_folder.spoken.items():
+        assert texts(library, media_folder.root, relative, "speech") == list(sentences)
+
+
+def test_broken_files_have_reasons_and_stop_nothing(indexed, media_folder) -> None:
+    library, summary, _ = indexed
+    reasons = {path.relative_to(media_folder.root).as_posix(): why for path, why in summary.failed}
+    for relative in media_folder.broken:
+        assert relative in reasons
+        assert Path(relative).name in reasons[relative]
+    assert "password" in reasons["broken/secret.pdf"]
+    states = {task.state for m in library.media() for task in m.tasks}
+    assert "pending" not in states
+
+
+def test_what_is_not_heard_says_so(indexed) -> None:
+    library, summary, _ = indexed
+    if rooms.Engines().deaf == "":
+        pytest.skip("a speech engine is installed")
+    assert any("not heard" in reason for _, reason in summary.skipped)
+    assert library.store.counts().tasks["hear"]["skipped"] >= 1
+
+
+def test_events_come_in_order(indexed) -> None:
+    _, _, events = indexed
+    stages = [event.stage for event in events if event.kind == "start"]
+    assert stages == sorted(stages, key=lambda stage: STAGES.index(stage))
+    for event in events:
+        assert 0.0 <= event.fraction <= 1.0
+        assert event.work_done <= event.work_total + 1e-6
+
+
+def test_doing_it_again_does_nothing(indexed) -> None:
+    library, _, _ = indexed
+    again = library.update()
+    assert (again.added, again.changed, again.removed) == (0, 0, 0)
+    assert sum(again.done.values()) == 0
+
+
+def test_a_new_reader_redoes_its_own_records_only(
+    media_folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library.open(tmp_path / "library")
+    library.add(media_folder.root / "photos")
+    monkeypatch.setattr("onlooker.text.pipeline.VERSION", "next")
+    again = library.update()
+    assert again.done["look"] == 0
+    assert again.done["read"] == len(library.media())
+
+
+def test_work_that_was_stopped_goes_on(media_folder, tmp_path: Path) -> None:
+    library = Library.open(tmp_path / "library")
+    first = library.add(media_folder.root / "photos", until=time.time() - 1)
+    assert first.stopped
+    assert sum(first.done.values()) == 0
+    second = library.update(stages=("look",))
+    assert second.done["look"] == len(library.media())
+
+
+def test_an_interrupt_leaves_a_sound_library(media_folder, tmp_path: Path) -> None:
+    library = Library.open(tmp_path / "library")
+
+    def interrupt(event: Event) -> None:
+        if event.kind == "start" and event.position == 3:
+            raise KeyboardInterrupt
+
+    summary = library.add(media_folder.root / "photos", stages=("look",), on_event=interrupt)
+    assert summary.stopped == "interrupted"
+    assert library.verify() == []
+    assert library.update(stages=("look",)).done["look"] == len(library.media()) - 2
+
+
+def test_an_odd_error_is_a_row_not_the_end(
+    media_folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("odd")
+
+    monkeypatch.setitem(rooms.STEPS, ("photo", "look"), broken)
+    library = Library.open(tmp_path / "library")
+    summary = library.add(media_folder.root / "photos" / "shop.png", stages=("look",))
+    assert "ZeroDivisionError" in summary.failed[0][1]
+    assert library.search("shop").hits  # found by its name all the same
+
+
+def test_a_file_that_vanishes_between_the_passes(
+    media_copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanished(medium: rooms.Medium, progress: rooms.Progress) -> rooms.Analysis:
+        raise MediaError(f"{medium.path} is gone")
+
+    monkeypatch.setitem(rooms.STEPS, ("photo", "read"), vanished)
+    library = Library.open(tmp_path / "library")
+    library.add(media_copy.root / "photos" / "shop.png")
+    [(_, task)] = library.store.failures()
+    assert task is not None and task.stage == "read"
+    assert "is gone" in task.reason
+
+
+def test_estimate(media_folder) -> None:
+    result = estimate([media_folder.root / "photos", media_folder.root / "slides"])
+    assert result.kinds["photo"].files == 6
+    assert result.kinds["document"].files == 2
+    assert result.seconds > 0
+    assert result.disk_bytes > 0
+
+
+def test_csv_cells_are_no_formulas(media_folder, tmp_path: Path) -> None:
+    library = Library.open(tmp_path / "library")
+    library.add(media_folder.root / "odd names", stages=("look",))
+    with (tmp_path / "out.csv").open("w+", encoding="utf-8") as out:
+        write_csv(library.store, out, Filters())
+        out.seek(0)
+        assert "'-dash.png" in out.read()
+
+
+def test_events_are_plain_values(indexed) -> None:
+    _, _, events = indexed
+    assert json.dumps([event.reason for event in events])
