@@ -19,7 +19,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from onlooker.text.synthesis.fonts import SUFFIXES, FontFace, inspect, save_index
+from onlooker.text.synthesis.fonts import SUFFIXES, FontFace, inspect, inspect_foreign, save_index
 
 MAX_PACKAGE_BYTES = 6_000_000  # larger fonts-* packages are CJK or hold every weight of a family
 FONT_FOLDERS = ("opentype", "truetype", "type1")
@@ -43,10 +43,13 @@ def main() -> None:
     )
     faces = inspect(files, per_family=options.per_family)
     kept = [copy(face, options.out) for face in faces]
-    save_index(options.out, kept)
+    foreign = [copy(face, options.out) for face in inspect_foreign(files)]
+    save_index(options.out, kept, foreign)
     copyrights = licences(unpacked)
     (options.out / "LICENCES.txt").write_text(copyrights, encoding="utf-8")
-    print(f"{len(files)} files, {len(kept)} faces of {len({f.family for f in kept})} families kept")
+    families = len({face.family for face in kept})
+    print(f"{len(files)} files: kept {len(kept)} faces of {families} families")
+    print(f"and {len(foreign)} faces of {len({face.family for face in foreign})} other scripts")
 
 
 def download(folder: Path) -> Path:

@@ -142,7 +142,7 @@ def make_batch(pictures: npt.NDArray[np.uint8], labels: list[list[int]]) -> Batc
     """Turn crops ``(N, 32, W)`` uint8 and their classes into tensors."""
     return Batch(
         crops=torch.from_numpy(standardize(pictures)).unsqueeze(1),
-        labels=torch.tensor([c for label in labels for c in label]),
+        labels=torch.tensor([c for label in labels for c in label], dtype=torch.int64),
         label_lengths=torch.tensor([len(label) for label in labels]),
     )
 

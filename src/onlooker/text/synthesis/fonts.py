@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, features
 
 from onlooker.errors import ConfigError
 from onlooker.text.charset import CHARSET
@@ -30,6 +30,25 @@ LOWER = "abcdefghijklmnopqrstuvwxyz"
 #: Larger files are mostly CJK or maths collections; they cost time to open and add few looks.
 MAX_BYTES = 400_000
 #: Letters whose lower case has another shape than the capital (c, o, s … have not).
+#: Scripts that the reader cannot write, and characters to try faces with. Pictures of them teach it
+#: to write nothing. Of Cyrillic only letters without a Latin or Greek twin.
+SCRIPTS = {
+    "arabic": "ابتثجحخدذرزسشصضطظعغفقكلمنهوي",
+    "armenian": "աբգդեզէըթժիլխծկհձղճմյնշչպջռստրցփք",
+    "bengali": "অআইঈউঊএঐওঔকখগঘচছজঝটঠডঢণতথদধনপফবভম",
+    "cyrillic": "БГДЖЗИЙЛПФЦЧШЩЪЫЭЮЯбвгджзийлптфцчшщъыэюя",
+    "devanagari": "अआइईउऊएऐओऔकखगघचछजझटठडढणतथदधनपफबभमयरलवशषसह",
+    "ethiopic": "ሀለሐመሠረሰሸቀበተቸነኘአከኸወዐዘየደጀገጠጨጰጸፀፈፐ",
+    "georgian": "აბგდევზთიკლმნოპჟრსტუფქღყშჩცძწჭხჯჰ",
+    "han": "的一是不了人我在有他中大来上国到子和你地出道也得就那要下以生自去之家口日月水火山",
+    "hangul": "가나다라마바사아자차카타파하국한글서울대민입출구금지주의안전문화시장역",
+    "hebrew": "אבגדהוזחטיךכלםמןנסעףפץצקרשת",
+    "kana": "あいうえおかきくけこさしすせそたちつてとなにぬねのはアウオカキクケコサシスセ",
+    "tamil": "அஆஇஈஉஊஎஏஐஒஓகஙசஞடணதநபமயரலவழளறன",
+    "telugu": "అఆఇఈఉఊఎఏఐఒఓకఖగఘచఛజటఠడఢణతథదధనపఫబభమయరలవ",
+    "thai": "กขคฆงจฉชซญฎฏฐฑฒณดตถทธนบปผฝพฟภมยรลวศษสหฬอฮ",
+}
+MAX_SCRIPT_BYTES = 12_000_000
 _CASE_TELLING = "abdefghijlmnqrt"
 _SIDE_PX = 16  # glyphs are compared as 16 × 16 pictures
 _DRAW_PX = 40
@@ -56,6 +75,8 @@ class FontFace:
         family: Family name with weight words removed.
         style: Style name as the file gives it.
         characters: Members of the charset that the face draws rightly; always with the space.
+        shaped: Whether letters join and change, as in Arabic: drawn with libraqm, where
+            Pillow has it.
     """
 
     path: Path
@@ -63,6 +84,7 @@ class FontFace:
     family: str
     style: str
     characters: frozenset[str]
+    shaped: bool = False
 
     def covers(self, text: str) -> bool:
         """Say whether every character of ``text`` can be drawn."""
@@ -70,12 +92,14 @@ class FontFace:
 
     def font(self, size_px: int) -> ImageFont.FreeTypeFont:
         """Open the face at ``size_px`` pixels per em (the last few are kept open)."""
-        return _open(str(self.path), self.index, size_px)
+        return _open(str(self.path), self.index, size_px, self.shaped)
 
 
 @lru_cache(maxsize=64)
-def _open(path: str, index: int, size_px: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(path, size_px, index=index, layout_engine=ImageFont.Layout.BASIC)
+def _open(path: str, index: int, size_px: int, shaped: bool) -> ImageFont.FreeTypeFont:
+    joined = shaped and features.check("raqm")
+    layout = ImageFont.Layout.RAQM if joined else ImageFont.Layout.BASIC
+    return ImageFont.truetype(path, size_px, index=index, layout_engine=layout)
 
 
 @dataclass
@@ -83,6 +107,7 @@ class FontBank:
     """The faces at hand; draws them at random, each family equally likely."""
 
     faces: list[FontFace]
+    foreign: list[FontFace] = field(default_factory=list)
     _families: list[list[FontFace]] = field(init=False, repr=False)
     _covering: dict[str, list[FontFace]] = field(init=False, repr=False, default_factory=dict)
 
@@ -107,8 +132,8 @@ class FontBank:
         if not index.is_file():
             files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
             return cls(inspect(files))
-        rows = json.loads(index.read_text(encoding="utf-8"))["faces"]
-        return cls(
+        tables = json.loads(index.read_text(encoding="utf-8"))
+        faces, foreign = (
             [
                 FontFace(
                     path=root / row["path"],
@@ -116,10 +141,13 @@ class FontBank:
                     family=row["family"],
                     style=row["style"],
                     characters=frozenset(row["characters"]),
+                    shaped=kind == "foreign",
                 )
-                for row in rows
+                for row in tables.get(kind, [])
             ]
+            for kind in ("faces", "foreign")
         )
+        return cls(faces, foreign)
 
     def pick(self, rng: np.random.Generator, text: str = "") -> FontFace:
         """Draw a face that covers ``text``.
@@ -140,11 +168,37 @@ class FontBank:
             raise ConfigError(f"no font face of {len(self.faces)} can draw {text!r}")
         return fitting[int(rng.random() * len(fitting))]
 
+    def pick_foreign(self, rng: np.random.Generator) -> tuple[FontFace, str]:
+        """Draw a face of a script outside the charset, and a word of one to seven of its letters.
 
-def save_index(folder: str | Path, faces: Iterable[FontFace], **notes: object) -> None:
-    """Write the index that :meth:`FontBank.load` reads; ``notes`` are kept beside the faces."""
+        Raises:
+            ConfigError: The folder was prepared without such faces.
+        """
+        if not self.foreign:
+            raise ConfigError(
+                "no faces of other scripts; run recipes/text.synthesis/fetch_fonts.py"
+            )
+        scripts = sorted({face.family for face in self.foreign})
+        script = scripts[int(rng.random() * len(scripts))]
+        faces = [face for face in self.foreign if face.family == script]
+        face = faces[int(rng.random() * len(faces))]
+        letters = sorted(face.characters)
+        length = 2 + int(rng.random() * 6)
+        return face, "".join(letters[int(rng.random() * len(letters))] for _ in range(length))
+
+
+def save_index(
+    folder: str | Path, faces: Iterable[FontFace], foreign: Iterable[FontFace] = ()
+) -> None:
+    """Write the index that :meth:`FontBank.load` reads."""
     root = Path(folder)
-    rows = [
+    tables = {"faces": _rows(root, faces), "foreign": _rows(root, foreign)}
+    text = json.dumps(tables, ensure_ascii=False)
+    (root / INDEX_NAME).write_text(text, encoding="utf-8")
+
+
+def _rows(root: Path, faces: Iterable[FontFace]) -> list[dict[str, object]]:
+    return [
         {
             "path": str(face.path.relative_to(root)),
             "index": face.index,
@@ -154,8 +208,6 @@ def save_index(folder: str | Path, faces: Iterable[FontFace], **notes: object) -
         }
         for face in faces
     ]
-    text = json.dumps({**notes, "faces": rows}, ensure_ascii=False)
-    (root / INDEX_NAME).write_text(text, encoding="utf-8")
 
 
 def inspect(files: Iterable[Path], *, per_family: int = 3) -> list[FontFace]:
@@ -203,6 +255,47 @@ def inspect(files: Iterable[Path], *, per_family: int = 3) -> list[FontFace]:
     for faces in kept.values():
         chosen += sorted(faces, key=lambda f: (len(f.style), f.style))[:per_family]
     return chosen
+
+
+def inspect_foreign(files: Iterable[Path], *, per_script: int = 8) -> list[FontFace]:
+    """Find faces of scripts outside the charset; their ``family`` is the script's name."""
+    found: dict[str, list[FontFace]] = {script: [] for script in SCRIPTS}
+    seen: set[str] = set()
+    for path in files:
+        if path.stat().st_size > MAX_SCRIPT_BYTES or path.suffix.lower() == ".pfb":
+            continue
+        try:
+            font = ImageFont.truetype(str(path), _DRAW_PX, layout_engine=ImageFont.Layout.BASIC)
+        except OSError:
+            continue
+        name = " ".join(part or "" for part in font.getname())
+        if name in seen or _SYMBOL_NAME.search(name):
+            continue
+        seen.add(name)
+        box = _glyph(font, "\ufffe")
+        missing = box.tobytes() if box is not None else b""
+        for script, letters in SCRIPTS.items():
+            if len(found[script]) >= per_script:
+                continue
+            drawn = {}
+            for letter in letters:
+                glyph = _glyph(font, letter)
+                if glyph is None or not glyph.any() or glyph.tobytes() == missing:
+                    break
+                drawn[glyph.tobytes()] = letter
+            if len(drawn) >= 0.9 * len(letters):
+                characters = frozenset(letters)
+                found[script].append(
+                    FontFace(
+                        path=path,
+                        index=0,
+                        family=script,
+                        style=name,
+                        characters=characters,
+                        shaped=True,
+                    )
+                )
+    return [face for faces in found.values() for face in faces]
 
 
 def _legibility(looks: np.ndarray, mean: np.ndarray) -> float:

@@ -36,6 +36,10 @@ MAX_WIDTH_PX = 480
 _LINE_SHARE = 0.12
 _CLEAN_SHARE = 0.10
 
+#: Share of pictures without text, and of text in other scripts: both are to be read as nothing.
+_NOTHING_SHARE = 0.04
+_FOREIGN_SHARE = 0.04
+
 #: Below these the ink cannot be told from the ground; set by looking at what they refuse.
 _MIN_STEP = 9.0
 _MIN_CORRELATION = 0.4
@@ -71,8 +75,17 @@ class WordSynthesizer:
         self.backgrounds = backgrounds
 
     def draw(self, rng: np.random.Generator) -> WordPicture:
-        """Draw one word picture."""
+        """Draw one word picture; some show what cannot be read, and say nothing."""
         while True:
+            kind = rng.random()
+            if kind < _NOTHING_SHARE:
+                return WordPicture(picture=self._nothing(rng), text="")
+            if kind < _NOTHING_SHARE + _FOREIGN_SHARE and self.fonts.foreign:
+                face, text = self.fonts.pick_foreign(rng)
+                picture = self._compose(rng, text, face, clean=rng.random() < _CLEAN_SHARE)
+                if picture is not None:
+                    return WordPicture(picture=picture, text="")
+                continue
             is_line = rng.random() < _LINE_SHARE
             text = self.corpus.line(rng) if is_line else self.corpus.word(rng)
             text = text[:44].strip()
@@ -83,6 +96,22 @@ class WordSynthesizer:
             picture = self._compose(rng, text, face, clean=clean)
             if picture is not None:
                 return WordPicture(picture=picture, text=text)
+
+    def _nothing(self, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+        """Draw what a detector takes for text by mistake: leaves, bricks, fences, edges."""
+        height = int(rng.uniform(12, 64))
+        width = int(height * np.exp(rng.uniform(-0.3, 1.8)))
+        zoom = 1 + int(rng.random() * 4)  # the further away, the finer the detail
+        best, most = None, -1.0
+        for _ in range(4):
+            patch = self.backgrounds.patch(rng, zoom * height, zoom * width)
+            one = cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY)
+            one = cv2.resize(one, (width, height), interpolation=cv2.INTER_AREA)
+            edges = float(np.abs(np.diff(one.astype(np.float32), axis=1)).mean())
+            if edges > most:
+                best, most = one.astype(np.float32), edges
+        assert best is not None
+        return self._photograph(rng, best, clean=False, line=False)
 
     def _compose(
         self, rng: np.random.Generator, text: str, face: FontFace, *, clean: bool
