@@ -49,6 +49,17 @@ def printable_name(path: Path) -> str:
     return os.fsencode(path.name or str(path)).decode("utf-8", "replace")
 
 
+def printable(text: str) -> str:
+    """Return text that SQLite can keep: NULs and lone surrogates replaced."""
+    if "\0" in text:
+        text = text.replace("\0", " ")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-8", "replace").decode()
+    return text
+
+
 def pack_polygons(polygons: Sequence[Polygon]) -> bytes | None:
     """Pack polygons into 16-bit numbers: 8 bytes for an upright box, 16 for a quadrilateral.
 

@@ -12,12 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-
 from onlooker.library.folding import filter_text, squeeze
 from onlooker.library.query import And, Node, Not, Or, Term
 from onlooker.library.store import Filters, Line, Matches
 from onlooker.library.store_sqlite import schema
-from onlooker.library.store_sqlite.connection import Connections
+from onlooker.library.store_sqlite.base import Base
 
 PREFIX_WORDS = 64
 """How many words, most frequent first, a beginning stands for."""
@@ -33,11 +32,8 @@ _PART_LIMIT = 4_000
 Ranges = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
 
-class FullText:
-    """The searching half of the SQLite store."""
-
-    def __init__(self, connections: Connections) -> None:
-        self._connections = connections
+class FullText(Base):
+    """What search asks for."""
 
     def match(self, node: Node, filters: Filters, *, limit: int) -> Matches:
         """Return the best moments that match a tree, best first.
