@@ -26,23 +26,24 @@ REST_S = 0.35
 # A blank picture between two slides is a part of their transition unless it stays.
 _BLANK_REST_S = 2.0
 # A change that has not come to rest by now is motion. Dissolves and animations last up to a second.
-RESTLESS_S = 1.6
+RESTLESS_S = 2.0
 # Share of the textured blocks that move when the picture moves as a whole, and when it is at rest:
 # a speaker's inset is up to a quarter of the picture.
 _WHOLE = 0.5
 _REST = 0.3
-# A region moves when its blocks moved in two of the last pairs of glances, or in five ever.
-_RECENT = 1.5
-_LASTING = 5.0
+# A region moves on its own when its blocks moved in six pairs of glances in a row, nearly a second,
+# which is longer than a dissolve; or in many pairs before. What is counted fades with each pair.
+_RECENT, _RECENT_MOST, _RECENT_FADES = 6.0, 12.0, 0.8
+_LASTING, _LASTING_FADES = 8.0, 0.95
 _MOST_INSET = 0.35  # share of the picture that one moving region may cover
 # Reading is bounded: new groups cost a token each. Slides and cuts: one in 1.5 s on average, ten at
-# once. Within a shot: one in 3 s where a pan is known to show new things, else after 20, 30, 45 and
-# then every 60 s.
+# once. Within a shot: where a pan or scroll renewed two fifths of the picture, 1.5 s apart at least;
+# else after 20, 30, 45 and then every 60 s.
 _GROUP_S, _GROUP_BURST = 1.5, 10
-_PAN_S, _PAN_NEW, _PAN_SURE = 3.0, 0.4, 0.12
+_PAN_S, _PAN_NEW, _PAN_SURE = 1.5, 0.4, 0.7
 _AGAIN_S, _AGAIN_GROWS, _AGAIN_MOST_S = 20.0, 1.5, 60.0
-# Between two frames 0.2 s apart of one shot, the peak of their phase correlation is above this.
-_RELATED = 0.15
+# Two frames of one shot correlate better than this once a pan is undone.
+_RELATED = 0.5
 
 
 @dataclass(slots=True)
@@ -81,6 +82,8 @@ class Grouper:
         self._cut = False  # whether the change began with a cut
         self._rest_s: float | None = None  # since when the picture stands still
         self._fresh = True  # whether the group has not been found to be still or moving
+        self._panned = (0.0, 0.0)  # how far since the picture was last read, in pictures
+        self._pan_hz = (0.0, 0.0)  # how fast, in pictures a second
         self.recorded = 0
         """Changes that were recorded so far: groups begun and steps."""
         self._recent = np.zeros((1, 1), np.float32)
@@ -100,6 +103,10 @@ class Grouper:
     def is_moving(self) -> bool:
         """Whether the picture moves as a whole."""
         return self._state == "moving"
+
+    def unseen(self, duration_s: float) -> float:
+        """Return which share of the picture a pan or scroll renews in some time."""
+        return _new((self._pan_hz[0] * duration_s, self._pan_hz[1] * duration_s))
 
     def differs(self, glance: Glance) -> bool:
         """Whether a picture is another than the group's, outside moving regions."""
@@ -150,18 +157,21 @@ class Grouper:
         self._changed_s = glance.time_s
         self._cut = False
         self._token_s = self._looked_s = glance.time_s
-        self._group = _Group(glance.time_s, "slide", 0, glance, 0.0, glance.time_s)
+        self._group = _Group(glance.time_s, "shot", 0, glance, 0.0, glance.time_s)
 
     def _watch_motion(self, previous: Glance, glance: Glance) -> None:
         moved = compare.moved_blocks(previous.luma, glance.luma)
         textured = previous.textured | glance.textured
         self._share = float((moved & textured).sum() / max(1, int(textured.sum())))
-        self._recent = np.minimum(np.where(moved, self._recent + 1, self._recent * 0.7), 6)
+        if compare.spread(moved) < _MOST_INSET:
+            # On a slide with little else, most of what there is to see is in the speaker's inset.
+            self._share = 0.0
+        faded = self._recent * np.float32(_RECENT_FADES)
+        self._recent = np.where(moved, np.minimum(self._recent + 1, _RECENT_MOST), faded)
+        self._lasting *= np.float32(_LASTING_FADES)
         if self._share < _WHOLE:
             # A picture that moves as a whole says nothing about where an inset would be.
-            self._lasting = self._lasting * np.float32(0.99) + moved
-        else:
-            self._lasting *= np.float32(0.8)
+            self._lasting += moved
 
     def _ignored(self) -> Mask:
         """Return the blocks of regions that move on their own."""
@@ -196,6 +206,10 @@ class Grouper:
                 self._settle(glance)
             return
         self._rest_s = None
+        if self._share >= _WHOLE:
+            self._follow(previous, glance, near=True)
+        if self._fresh:
+            self._score(glance)
         if glance.time_s - self._changed_s > RESTLESS_S and self._share >= _REST:
             self._begin(self._changed_s, "shot", glance, new_shot=self._cut)
             self._state = "moving"
@@ -236,13 +250,16 @@ class Grouper:
         self, previous: Glance, glance: Glance, rests: bool, near: bool, cut: bool
     ) -> None:
         assert self._group is not None
+        likeness = self._follow(previous, glance, near)
         if near:
-            cut = self._is_cut(previous, glance)
+            cut = self._share >= _WHOLE and likeness < _RELATED
         if cut:
             self._begin(glance.time_s, "shot", glance, new_shot=True)
             # What the new shot is, a slide or moving too, shows when it rests or does not.
             self._state, self._fresh, self._rest_s = "changing", True, None
             self._changed_s, self._cut = glance.time_s, True
+            self._recent[:] = 0
+            self._lasting[:] = 0
             return
         if rests:
             if self._rest_s is None:
@@ -252,22 +269,32 @@ class Grouper:
                 self._state = "still"
             return
         self._rest_s = None
-        if glance.time_s - self._looked_s >= _PAN_S:
-            new, sure = compare.shift(self._group.best.luma, glance.luma)
-            again_s = glance.time_s - self._looked_s
-            panned = sure >= _PAN_SURE and new >= _PAN_NEW
-            if panned or again_s >= self._again_s:
-                self._again_s = min(_AGAIN_MOST_S, self._again_s * _AGAIN_GROWS)
-                self._begin(glance.time_s, "shot", glance, new_shot=False)
-                return
+        again_s = glance.time_s - self._looked_s
+        if (again_s >= _PAN_S and _new(self._panned) >= _PAN_NEW) or again_s >= self._again_s:
+            self._again_s = min(_AGAIN_MOST_S, self._again_s * _AGAIN_GROWS)
+            self._begin(glance.time_s, "shot", glance, new_shot=False)
+            return
         self._score(glance)
+
+    def _follow(self, previous: Glance, glance: Glance, near: bool) -> float:
+        """Add up a pan or scroll, and return how well the pictures correlate."""
+        gap_s = glance.time_s - previous.time_s
+        likeness = 0.0
+        if near and gap_s > 0:
+            right, down, likeness = compare.shift(previous.luma, glance.luma)
+            sure = likeness >= _PAN_SURE
+            self._pan_hz = (right / gap_s, down / gap_s) if sure else (0.0, 0.0)
+        self._panned = (
+            self._panned[0] + self._pan_hz[0] * gap_s,
+            self._panned[1] + self._pan_hz[1] * gap_s,
+        )
+        return likeness
 
     def _is_cut(self, previous: Glance, glance: Glance) -> bool:
         """Whether two pictures in a row are unrelated."""
         if self._share < _WHOLE:
             return False
-        _, response = compare.shift(previous.luma, glance.luma)
-        return response < _RELATED
+        return compare.shift(previous.luma, glance.luma)[2] < _RELATED
 
     def _score(self, glance: Glance) -> None:
         """Take a glance as the group's best where it is sharper, or as sharp and later."""
@@ -293,11 +320,13 @@ class Grouper:
         self._token_s = glance.time_s
         self._state_of = glance
         self._looked_s = glance.time_s
+        self._panned = (0.0, 0.0)
         self.recorded += 1
         if self._fresh or self._tokens < 1:
+            if not self._fresh:
+                self._group.score = 0.0
             self._fresh = False
             self._group.kind = kind
-            self._group.score = 0.0
             self._score(glance)
             return
         self._tokens -= 1
@@ -324,3 +353,8 @@ class Grouper:
         )
         self._count += 1
         self.finished.append(Finished(span, group.best))
+
+
+def _new(panned: tuple[float, float]) -> float:
+    """Return which share of the picture is new after a pan."""
+    return 1 - max(0.0, 1 - abs(panned[0])) * max(0.0, 1 - abs(panned[1]))

@@ -7,7 +7,7 @@ second is decoded always: it shows what moves. The rest is decoded
 
 - around packets that are large for their GOP,
 - where the next key frame shows another picture and nothing explains it,
-- as long as something is changing.
+- as long as something is changing, or a pan or scroll goes on.
 
 Decoding of a GOP ends after the last of these. Frames that no other refers to are left out where
 nothing is expected.
@@ -31,7 +31,7 @@ from onlooker.video.shots.grouping import Grouper
 _PROBE_S = 0.5
 # How finely is looked where something may change, and where nothing is expected.
 _FINE_S = 0.15
-_COARSE_S = 0.8
+_COARSE_S = 0.3
 # A frame shown for this long is looked at twice: when it appears and just before it goes.
 _LONG_S, _JUST_S = 0.35, 0.001
 _SLOW_HZ = 8.0
@@ -42,6 +42,9 @@ _BEFORE_S, _AFTER_S = 0.35, 0.8
 _LARGE_TIMES, _LARGE_OF_KEY, _LARGE_BYTES = 4.0, 0.015, 300
 # Of a picture that moves, only cuts are of interest: nearly a key frame, twice what is usual.
 _CUT_TIMES, _CUT_OF_KEY = 2.0, 0.6
+# A pan or scroll that shows more new things than this (share of the picture) before the next key
+# frame is followed.
+_MOST_UNSEEN = 0.3
 # Compressed frames that wait for the next key frame are bounded; beyond, all is decoded.
 _MOST_BYTES, _MOST_PACKETS = 32_000_000, 8_000
 # A key frame earlier than this share of the usual distance was set because the picture changed.
@@ -171,7 +174,7 @@ class Sampler:
                 # Decode on, until something was found that may be the explanation.
                 checked = grouper.recorded
             video.skip("DEFAULT" if near or self._slow else "NONREF")
-            self._take(video.decode(packet), fine=near)
+            self._take(video.decode(packet), fine=near or checked is not None)
         video.skip("DEFAULT")
         if gop.whole:
             contiguous, self._contiguous = self._contiguous, True
@@ -181,8 +184,12 @@ class Sampler:
 
     def _is_explained(self, gop: Gop, early: bool) -> bool:
         """Whether the next key frame shows what is known, so that the rest may be skipped."""
-        if gop.following is None or early or self._grouper.is_moving:
-            # At the end there is no next key frame to tell, but the packets are small.
+        if gop.following is None:
+            # At the end of the file there is no next key frame to tell.
+            return False
+        if self._grouper.is_moving:
+            return self._grouper.unseen(gop.duration_s) < _MOST_UNSEEN
+        if early:
             return True
         picture = self._video.decode_alone(gop.following)
         return picture is None or not self._grouper.differs(Glance.of(picture))
@@ -194,6 +201,7 @@ class Sampler:
             last, self._last = self._last, picture
             if self._contiguous and last is not None and picture.time_s - last.time_s >= _LONG_S:
                 # A frame that is shown for long is a picture that stands still meanwhile.
+                self._look(last, last.time_s, cut=False)
                 self._look(last, picture.time_s - _JUST_S, cut=False)
             elif picture.time_s - self._looked_s < step_s - 1e-6:
                 continue
