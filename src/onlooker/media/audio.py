@@ -177,18 +177,21 @@ def _pieces(
         except STREAM_ERRORS:
             pass  # cannot seek: decode from the start and drop
     resampler = None
+    gain = 1.0
     clock: float | None = None  # time of the next sample that comes out
     expected: float | None = None  # time of the next frame that goes in
     for frame in frames_of(container, stream, path):
         if not frame.samples or not frame.sample_rate:
             continue
+        # FFmpeg adds two channels at 1/sqrt(2) each, which can exceed full scale: make it the mean.
+        gain = 0.5**0.5 if frame.layout.nb_channels == 2 else 1.0
         length = frame.samples / frame.sample_rate
         time_s = float(frame.pts * frame.time_base) - zero if frame.pts is not None else expected
         if time_s is None:
             time_s = 0.0
         if expected is None or time_s - expected > GAP_S:
             if resampler is not None and clock is not None:
-                yield from _trimmed(_samples(_run(resampler, None)), clock, start_s, rate_hz)
+                yield from _trimmed(_samples(_run(resampler, None), gain), clock, start_s, rate_hz)
             resampler, clock, expected = None, time_s, time_s
         frame.pts = None  # the resampler would fill what it takes for gaps
         try:
@@ -203,24 +206,26 @@ def _pieces(
                 resampler = None
                 out = []
         expected += length
-        samples = _samples(out)
+        samples = _samples(out, gain)
         assert clock is not None
         yield from _trimmed(samples, clock, start_s, rate_hz)
         clock += samples.size / rate_hz
     if resampler is not None and clock is not None:
-        yield from _trimmed(_samples(_run(resampler, None)), clock, start_s, rate_hz)
+        yield from _trimmed(_samples(_run(resampler, None), gain), clock, start_s, rate_hz)
 
 
 def _run(resampler: Any, frame: Any) -> list[Any]:
     return list(resampler.resample(frame))
 
 
-def _samples(frames: list[Any]) -> Samples:
+def _samples(frames: list[Any], gain: float) -> Samples:
     parts = [frame.to_ndarray().reshape(-1) for frame in frames]
     if not parts:
         return np.empty(0, np.float32)
     joined = np.concatenate(parts).astype(np.float32, copy=False)
-    return np.nan_to_num(joined, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    joined = np.nan_to_num(joined * np.float32(gain), nan=0.0, posinf=0.0, neginf=0.0)
+    clipped: Samples = np.clip(joined, -1.0, 1.0)
+    return clipped
 
 
 def _trimmed(

@@ -27,9 +27,18 @@ FORMATS = (
 )
 """Demuxers that read one file and nothing else."""
 
-STREAM_ERRORS = (OSError, ValueError, RuntimeError, MemoryError, LookupError, ArithmeticError)
-"""What PyAV raises on damaged input: its FFmpegError derives from these, and a broken header also
-trips over plain Python arithmetic."""
+STREAM_ERRORS = (
+    av.error.FFmpegError,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    MemoryError,
+    LookupError,
+    ArithmeticError,
+)
+"""What PyAV raises on damaged input: FFmpeg's errors, and what a broken header makes plain Python
+trip over."""
 
 
 def failure(path: PathLike, error: BaseException, what: str = "cannot read") -> MediaError:

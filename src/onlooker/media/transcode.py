@@ -322,7 +322,8 @@ def _output(out: PathLike | Writable, form: str) -> Iterator[Any]:
         else {"live": "1", "cluster_time_limit": "1000"}
     )
     if hasattr(out, "write"):
-        with av.open(_Sink(out), "w", format=form, options=options) as muxer:
+        sink = _Sink(out)
+        with sink.own_errors(), av.open(sink, "w", format=form, options=options) as muxer:
             yield muxer
         return
     final = as_path(out)
@@ -330,7 +331,8 @@ def _output(out: PathLike | Writable, form: str) -> Iterator[Any]:
     try:
         with (
             partial.open("wb") as file,
-            av.open(_Sink(file), "w", format=form, options=options) as muxer,
+            (sink := _Sink(file)).own_errors(),
+            av.open(sink, "w", format=form, options=options) as muxer,
         ):
             yield muxer
         partial.replace(final)
@@ -347,11 +349,27 @@ class _Sink:
 
     def __init__(self, out: Any) -> None:
         self._out = out
+        self._error: BaseException | None = None
 
     def write(self, data: bytes) -> int:
+        """Pass a block on; after an error nothing more, as the muxer still closes its file."""
         block = bytes(data)
-        self._out.write(block)
+        if self._error is None:
+            try:
+                self._out.write(block)
+            except BaseException as error:
+                self._error = error
+                raise
         return len(block)
+
+    @contextmanager
+    def own_errors(self) -> Iterator[None]:
+        """Raise the error of the reader instead of what the muxer makes of it."""
+        try:
+            yield
+        finally:
+            if self._error is not None:
+                raise self._error
 
 
 def remux(
