@@ -22,6 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 VERSION = "1"
 """Of the steps around the networks: raise it whenever pages may come out otherwise."""
+UPRIGHT_CONFIDENCE = 0.85
 DETECTOR = "db.synth1"
 RECOGNIZER = "ctc.synth1"
 
@@ -46,7 +47,8 @@ class ReaderConfig:
 
     Attributes:
         min_confidence: Words read with less are not words: they are reported in ``Page.unread``.
-        flip_below: A crop read with less confidence is tried upside down, too.
+        flip_below: A crop read with less confidence is tried upside down, too, unless the picture
+            is known to be the right way up.
         flip_gain: By how much the other way up must be better to be believed: most text is upright.
         tall_aspect: Height : width from which a crop is tried as text that runs up or down.
         margin: Room added around a word before it is cut out, in heights of the word.
@@ -163,48 +165,50 @@ class TextReader:
     ) -> Iterator[tuple[DetectedText, Polygon, RecognizedText]]:
         """Read each place; the polygons come back turned as the text reads."""
         config = self.config
-        for start in range(0, len(found), config.chunk):
-            places = found[start : start + config.chunk]
-            corners = [corners_of(place.polygon) for place in places]
-            tried = [_quarters_to_try(quad, config.tall_aspect) for quad in corners]
-            best: list[tuple[int, RecognizedText]] = []
-            readings = iter(
-                self._recognize(
-                    pixels,
-                    [(q, n) for q, turns in zip(corners, tried, strict=True) for n in turns],
-                )
-            )
-            for turns in tried:
-                best.append(_choose([(n, next(readings)) for n in turns], config.flip_gain))
+        corners = [corners_of(place.polygon) for place in found]
+        turns = [_quarters_to_try(quad, config.tall_aspect) for quad in corners]
+        readings = self._recognize(
+            pixels,
+            [
+                (quad, quarters)
+                for quad, some in zip(corners, turns, strict=True)
+                for quarters in some
+            ],
+        )
+        best = [
+            _choose([(quarters, next(readings)) for quarters in some], config.flip_gain)
+            for some in turns
+        ]
+        if not _reads_upright(best):
             doubtful = [
-                i
-                for i, (quarters, reading) in enumerate(best)
-                if reading.confidence < config.flip_below and 2 not in tried[i] and quarters == 0
+                index
+                for index, (quarters, reading) in enumerate(best)
+                if turns[index] == (0,) and reading.confidence < config.flip_below
             ]
-            flipped = self._recognize(pixels, [(corners[i], 2) for i in doubtful])
-            for i, reading in zip(doubtful, flipped, strict=True):
-                best[i] = _choose([best[i], (2, reading)], config.flip_gain)
-            for place, quad, (quarters, reading) in zip(places, corners, best, strict=True):
-                polygon = cast(Polygon, tuple((float(x), float(y)) for x, y in quad))
-                yield place, turned(polygon, quarters), reading
+            flipped = self._recognize(pixels, [(corners[index], 2) for index in doubtful])
+            for index, reading in zip(doubtful, flipped, strict=True):
+                best[index] = _choose([best[index], (2, reading)], config.flip_gain)
+        for place, quad, (quarters, reading) in zip(found, corners, best, strict=True):
+            polygon = cast(Polygon, tuple((float(x), float(y)) for x, y in quad))
+            yield place, turned(polygon, quarters), reading
 
     def _recognize(
         self, pixels: Picture, wanted: Sequence[tuple[Floats, int]]
-    ) -> list[RecognizedText]:
-        if not wanted:
-            return []
+    ) -> Iterator[RecognizedText]:
+        """Read places in given directions; only a chunk of crops exists at a time."""
         config = self.config
-        return self.recognizer(
-            [
-                cut_out(
-                    pixels,
-                    np.roll(quad, -quarters, axis=0),
-                    margin=config.margin,
-                    max_height_px=config.max_crop_height_px,
-                )
-                for quad, quarters in wanted
-            ]
-        )
+        for start in range(0, len(wanted), config.chunk):
+            yield from self.recognizer(
+                [
+                    cut_out(
+                        pixels,
+                        np.roll(quad, -quarters, axis=0),
+                        margin=config.margin,
+                        max_height_px=config.max_crop_height_px,
+                    )
+                    for quad, quarters in wanted[start : start + config.chunk]
+                ]
+            )
 
 
 def shipped_weights() -> tuple[Weights, Weights]:
@@ -266,6 +270,19 @@ def _choose(
     ):
         return other
     return upright
+
+
+def _reads_upright(best: Sequence[tuple[int, RecognizedText]]) -> bool:
+    """Tell whether a picture is the right way up: two words of it can be read without a doubt.
+
+    Chance does not read three letters that sure, and few pictures hold text of both ways up: what
+    cannot be read in such a picture is no text, or not to be read either way.
+    """
+    sure = sum(
+        quarters == 0 and reading.confidence >= UPRIGHT_CONFIDENCE and len(reading.text) >= 3
+        for quarters, reading in best
+    )
+    return sure >= 2
 
 
 def _size(corners: Floats) -> tuple[float, float]:
