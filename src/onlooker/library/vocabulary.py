@@ -13,6 +13,8 @@ References:
 from __future__ import annotations
 
 import re
+import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,6 +22,8 @@ import numpy as np
 import numpy.typing as npt
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
+
+from onlooker.library.store import Store
 
 MAX_WORD = 40
 """Longer "words" (addresses, hashes) are found exactly and as parts, never by a slip."""
@@ -276,3 +280,27 @@ def slip_cost(one: str, other: str) -> float:
                         best = min(best, table[i - 1][j - 2] + pair)
             table[i][j] = best
     return round(table[rows][columns], 3)
+
+
+_VOCABULARIES: weakref.WeakKeyDictionary[Store, tuple[int, float, float, Vocabulary]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def vocabulary_of(store: Store) -> Vocabulary:
+    """Return the words of a library, loaded when first needed and again when it has grown.
+
+    While a library is being filled it would change with every file: it is loaded again when twenty
+    times the time that loading takes has gone by. Words that are missing until then are found
+    exactly all the same.
+    """
+    now = time.monotonic()
+    generation = store.generation()
+    known = _VOCABULARIES.get(store)
+    if known is not None:
+        loaded_generation, loaded_at, cost, vocabulary = known
+        if loaded_generation == generation or now - loaded_at < 20 * cost:
+            return vocabulary
+    vocabulary = Vocabulary(*store.vocabulary())
+    _VOCABULARIES[store] = (generation, now, time.monotonic() - now, vocabulary)
+    return vocabulary

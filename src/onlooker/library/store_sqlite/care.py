@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from onlooker.errors import StoreError
+from onlooker.library import ranks
 from onlooker.library.folding import LONGEST_WORD, squeeze, words_of
 from onlooker.library.store import STAGES, Problem
 from onlooker.library.store_sqlite import schema
@@ -117,8 +118,8 @@ def rebuild(connection: sqlite3.Connection) -> None:
 
 def _counted(kind: str) -> str:
     """Return the SQL that counts a task's moments of one kind."""
-    ranks = ",".join(str(rank) for rank in range(schema.RANKS) if schema.kind_of(rank) == kind)
-    return f"(SELECT count(*) {_OF_TASK} AND m.rank IN ({ranks}))"
+    numbers = ",".join(str(rank) for rank in range(ranks.RANKS) if ranks.kind_of(rank) == kind)
+    return f"(SELECT count(*) {_OF_TASK} AND m.rank IN ({numbers}))"
 
 
 def _problems(

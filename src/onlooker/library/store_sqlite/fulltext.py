@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+
+from onlooker.library import ranks
 from onlooker.library.folding import filter_text, squeeze
 from onlooker.library.query import And, Node, Not, Or, Term
 from onlooker.library.store import Filters, Line, Matches
@@ -60,8 +62,8 @@ class FullText(Base):
             complete = 0
             if ranges is None:
                 keys, complete = _first_keys(connection, expression, limit)
-            for number, kind in enumerate(schema.RANK_CLASSES):
-                if filters.kinds and kind not in filters.kinds:
+            for number in range(len(ranks.CLASSES)):
+                if filters.kinds and ranks.kind_of(number * ranks.LENGTHS) not in filters.kinds:
                     continue
                 if number < complete:
                     some = [key for key in keys if _class_of(key) == number]
@@ -89,7 +91,7 @@ class FullText(Base):
         grams = dict.fromkeys(sought[start : start + 3] for start in starts)
         expression = " AND ".join(f'"{gram}"' for gram in grams)
         ids: list[int] = []
-        ranks: list[int] = []
+        its_ranks: list[int] = []
         with self._connections.reading() as connection:
             ranges = _ranges(connection, filters)
             rows = connection.execute(
@@ -103,16 +105,16 @@ class FullText(Base):
                 for moment_id, rank, text in connection.execute(
                     f"SELECT id, rank, text FROM moment WHERE id IN ({_marks(chunk)})", chunk
                 ):
-                    kind = schema.kind_of(rank)
+                    kind = ranks.kind_of(rank)
                     if filters.kinds and kind not in filters.kinds:
                         continue
                     if sought in squeeze(text):
                         ids.append(moment_id)
-                        ranks.append(rank)
+                        its_ranks.append(rank)
                 if len(ids) >= limit:
                     more = True
                     break
-        return Matches(ids=ids[:limit], ranks=ranks[:limit], more=more)
+        return Matches(ids=ids[:limit], ranks=its_ranks[:limit], more=more)
 
     def lines_of(self, moment_ids: Iterable[int]) -> dict[int, Line]:
         """Return several moments in short; ids that are not there are left out."""
@@ -242,7 +244,7 @@ def _beginnings(connection: sqlite3.Connection, beginning: str, limit: int) -> l
 
 
 def _class_of(key: int) -> int:
-    return (key >> schema.ID_BITS) // schema.LENGTHS
+    return (key >> schema.ID_BITS) // ranks.LENGTHS
 
 
 def _first_keys(
@@ -255,7 +257,7 @@ def _first_keys(
     ).fetchall()
     keys = [row[0] for row in rows]
     if len(keys) < most:
-        return keys, len(schema.RANK_CLASSES)
+        return keys, len(ranks.CLASSES)
     return keys, _class_of(keys[-1])
 
 
@@ -271,15 +273,15 @@ def _keys(
         "SELECT rowid FROM words WHERE words MATCH ? AND rowid >= ? AND rowid <= ? "
         "ORDER BY rowid LIMIT ?"
     )
-    first = (rank_class * schema.LENGTHS) << schema.ID_BITS
-    last = ((rank_class + 1) * schema.LENGTHS << schema.ID_BITS) - 1
+    first = (rank_class * ranks.LENGTHS) << schema.ID_BITS
+    last = ((rank_class + 1) * ranks.LENGTHS << schema.ID_BITS) - 1
     if ranges is None:
         rows = connection.execute(sql, (expression, first, last, limit + 1)).fetchall()
         return [row[0] for row in rows[:limit]], len(rows) > limit
-    if len(ranges[0]) * schema.LENGTHS <= _RANGE_QUERIES:
+    if len(ranges[0]) * ranks.LENGTHS <= _RANGE_QUERIES:
         found: list[int] = []
-        for length in range(schema.LENGTHS):
-            base = (rank_class * schema.LENGTHS + length) << schema.ID_BITS
+        for length in range(ranks.LENGTHS):
+            base = (rank_class * ranks.LENGTHS + length) << schema.ID_BITS
             for start, end in zip(ranges[0].tolist(), ranges[1].tolist(), strict=True):
                 left = limit + 1 - len(found)
                 some = connection.execute(sql, (expression, base + start, base + end, left))

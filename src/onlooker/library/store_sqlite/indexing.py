@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from onlooker.errors import StoreError
+from onlooker.library import ranks
 from onlooker.library.folding import fold, fold_spelled, squeeze, words_of
 from onlooker.library.store import STAGES
 from onlooker.library.store_sqlite import schema
@@ -61,7 +62,7 @@ def add_moments(
         plain, spelled = fold(text), fold_spelled(text)
         length = len(plain.split())
         counts.update(words_of(text))
-        rank = schema.rank_of(moment.kind, title=number in titles, words=length)
+        rank = ranks.rank_of(moment.kind, title=number in titles, words=length)
         rows.append(
             (
                 moment_id,

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from onlooker.errors import StoreError
+from onlooker.library import ranks
 from onlooker.library.folding import filter_text, fold, fold_spelled, squeeze, words_of
 from onlooker.library.store import STAGES, Stage, TaskState
 from onlooker.library.store_sqlite import schema
@@ -216,9 +217,9 @@ class Results(Base):
                 )
                 return moment_id
             text = printable(text)
-            rank = schema.rank_of(
+            rank = ranks.rank_of(
                 old.moment.kind,
-                title=rank // schema.LENGTHS == schema.TITLE_CLASS,
+                title=ranks.class_of(rank) == "title",
                 words=len(fold(text).split()),
             )
             connection.execute(

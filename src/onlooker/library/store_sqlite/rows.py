@@ -7,8 +7,8 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
+from onlooker.library import ranks
 from onlooker.library.store import STAGES, MediaRow, MomentRow, PathRow, RootRow, TaskRow
-from onlooker.library.store_sqlite import schema
 from onlooker.library.store_sqlite.codec import unpack_facts, unpack_path, unpack_polygons
 from onlooker.records import Moment
 
@@ -53,7 +53,7 @@ def moment_row(row: tuple[Any, ...]) -> MomentRow:
         stage=STAGES[row[2]],
         producer=row[4],
         moment=Moment(
-            kind=schema.kind_of(row[3]),
+            kind=ranks.kind_of(row[3]),
             start_s=row[5],
             end_s=row[6],
             page=row[7],

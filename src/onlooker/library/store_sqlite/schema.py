@@ -4,48 +4,19 @@ Numbers that matter:
 
 * ``moment.id`` counts up in reading order and is never used twice. The moments of one (medium,
   stage) are neighbours, so "a few lines further" is a range of ids.
-* ``moment.rank`` is small where a match says much: see `rank_of`. The word index is keyed by
-  ``rank << 40 | id``: SQLite walks it best first, and the best hits of a word that stands in half a
-  million moments are its first ones (an impact-ordered index; Anh and Moffat, "Pruned query
-  evaluation using pre-computed impacts", SIGIR 2006).
+* ``moment.rank`` is small where a match says much: see `onlooker.library.ranks`. The word index is
+  keyed by ``rank << 40 | id``: SQLite walks it best first, and the best hits of a word that stands
+  in half a million moments are its first ones.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from bisect import bisect_left
-
-from onlooker.records import EvidenceKind
 
 APPLICATION_ID = 0x4F4E4C4B  # "ONLK": tells a library from any other SQLite file
 
 ID_BITS = 40
 ID_MASK = (1 << ID_BITS) - 1
-
-RANK_CLASSES: tuple[EvidenceKind, ...] = ("person", "screen", "screen", "speech", "name")
-"""Classes of evidence, best first. What people said about a medium was meant to describe it; the
-second class are lines that look like titles; then other lines that can be seen, what is said in
-passing, and last the file's name, which is often a number of a camera."""
-TITLE_CLASS = 1
-
-LENGTH_STEPS = (4, 7, 10, 14, 20, 30, 60)
-"""Words in a moment, upper ends: a word says more about a short line than about a long one."""
-LENGTHS = len(LENGTH_STEPS) + 1
-RANKS = len(RANK_CLASSES) * LENGTHS
-
-
-def rank_of(kind: EvidenceKind, *, title: bool, words: int) -> int:
-    """Return the rank of a moment: its class of evidence, then its length."""
-    return (TITLE_CLASS if title else _CLASS[kind]) * LENGTHS + bisect_left(LENGTH_STEPS, words)
-
-
-_CLASS: dict[EvidenceKind, int] = {"person": 0, "screen": 2, "speech": 3, "name": 4}
-
-
-def kind_of(rank: int) -> EvidenceKind:
-    """Return the kind of evidence that a rank stands for."""
-    return RANK_CLASSES[rank // LENGTHS]
-
 
 _FIRST = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
