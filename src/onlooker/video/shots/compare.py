@@ -219,6 +219,7 @@ def shift(a: Luma, b: Luma) -> tuple[float, float, float]:
     References:
         Kuglin & Hines 1975: phase correlation; here of edges, as plain areas correlate anyhow.
     """
+    a, b = (cv2.resize(x, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for x in (a, b))
     window = cv2.createHanningWindow((a.shape[1], a.shape[0]), cv2.CV_32F)
     (dx, dy), _ = cv2.phaseCorrelate(_edges(a), _edges(b), window)
     rows, columns = a.shape
@@ -230,8 +231,8 @@ def shift(a: Luma, b: Luma) -> tuple[float, float, float]:
     left, top = max(0, int(np.ceil(-dx))), max(0, int(np.ceil(-dy)))
     box = slice(top, top + int(height)), slice(left, left + int(width))
     # A little blur, as a shift by parts of a pixel blurs one of the two.
-    here = cv2.GaussianBlur(a, (5, 5), 0)[box].astype(np.float32)
-    there = cv2.GaussianBlur(undone, (5, 5), 0)[box].astype(np.float32)
+    here = cv2.GaussianBlur(a, (3, 3), 0)[box].astype(np.float32)
+    there = cv2.GaussianBlur(undone, (3, 3), 0)[box].astype(np.float32)
     here -= here.mean()
     there -= there.mean()
     scale = float(np.sqrt(np.square(here).sum() * np.square(there).sum()))

@@ -37,8 +37,8 @@ _RECENT, _RECENT_MOST, _RECENT_FADES = 6.0, 12.0, 0.8
 _LASTING, _LASTING_FADES = 8.0, 0.95
 _MOST_INSET = 0.35  # share of the picture that one moving region may cover
 # Reading is bounded: new groups cost a token each. Slides and cuts: one in 1.5 s on average, ten at
-# once. Within a shot: where a pan or scroll renewed two fifths of the picture, 1.5 s apart at least;
-# else after 20, 30, 45 and then every 60 s.
+# once. Within a shot: where a pan or scroll renewed two fifths of the picture, and not within 1.5
+# s; else after 20, 30, 45 and then every 60 s.
 _GROUP_S, _GROUP_BURST = 1.5, 10
 _PAN_S, _PAN_NEW, _PAN_SURE = 1.5, 0.4, 0.7
 _AGAIN_S, _AGAIN_GROWS, _AGAIN_MOST_S = 20.0, 1.5, 60.0
@@ -83,6 +83,8 @@ class Grouper:
         self._rest_s: float | None = None  # since when the picture stands still
         self._fresh = True  # whether the group has not been found to be still or moving
         self._panned = (0.0, 0.0)  # how far since the picture was last read, in pictures
+        self._jumped_s = 0.0  # last glance before which frames were left out
+        self._unlike = False  # whether it was unlike the one before
         self._pan_hz = (0.0, 0.0)  # how fast, in pictures a second
         self.recorded = 0
         """Changes that were recorded so far: groups begun and steps."""
@@ -253,6 +255,9 @@ class Grouper:
         likeness = self._follow(previous, glance, near)
         if near:
             cut = self._share >= _WHOLE and likeness < _RELATED
+        else:
+            self._jumped_s = glance.time_s
+            self._unlike = compare.shift(previous.luma, glance.luma)[2] < _RELATED
         if cut:
             self._begin(glance.time_s, "shot", glance, new_shot=True)
             # What the new shot is, a slide or moving too, shows when it rests or does not.
@@ -265,11 +270,15 @@ class Grouper:
             if self._rest_s is None:
                 self._rest_s = previous.time_s
             if glance.time_s - self._rest_s >= 2 * REST_S:
-                self._begin(self._rest_s, "slide", glance, new_shot=False)
+                # Did it come to rest, or was there a cut in what was left out before?
+                cut_before = self._unlike and self._rest_s == self._jumped_s
+                self._begin(self._rest_s, "slide", glance, new_shot=cut_before)
                 self._state = "still"
             return
         self._rest_s = None
         again_s = glance.time_s - self._looked_s
+        if not near:
+            return
         if (again_s >= _PAN_S and _new(self._panned) >= _PAN_NEW) or again_s >= self._again_s:
             self._again_s = min(_AGAIN_MOST_S, self._again_s * _AGAIN_GROWS)
             self._begin(glance.time_s, "shot", glance, new_shot=False)

@@ -5,7 +5,7 @@ of the packets, which are read without decoding, tell *where* to look, and the p
 *what* happened. Of each group of pictures (GOP: a key frame and what refers to it) the first half
 second is decoded always: it shows what moves. The rest is decoded
 
-- around packets that are large for their GOP,
+- around packets that are large for their GOP, and where large ones begin or end,
 - where the next key frame shows another picture and nothing explains it,
 - as long as something is changing, or a pan or scroll goes on.
 
@@ -42,6 +42,9 @@ _BEFORE_S, _AFTER_S = 0.35, 0.8
 _LARGE_TIMES, _LARGE_OF_KEY, _LARGE_BYTES = 4.0, 0.015, 300
 # Of a picture that moves, only cuts are of interest: nearly a key frame, twice what is usual.
 _CUT_TIMES, _CUT_OF_KEY = 2.0, 0.6
+# Motion begins or ends where the mean size of a dozen packets is four times that of the dozen beside
+# it, and at least 0.5 % of the key frame.
+_WINDOW, _TURN_TIMES, _TURN_OF_KEY = 12, 4.0, 0.005
 # A pan or scroll that shows more new things than this (share of the picture) before the next key
 # frame is followed.
 _MOST_UNSEEN = 0.3
@@ -92,8 +95,8 @@ def gops(packets: Iterator[Packet]) -> Iterator[Gop]:
         yield Gop(waiting, begins, True, None)
 
 
-def large_packets(gop: Gop, *, moving: bool) -> list[float]:
-    """Return the times of the packets that are large for their GOP, sorted.
+def telling_packets(gop: Gop, *, moving: bool) -> list[float]:
+    """Return the times of the packets at which something seems to change, sorted.
 
     Args:
         gop: A group of pictures.
@@ -102,14 +105,23 @@ def large_packets(gop: Gop, *, moving: bool) -> list[float]:
     rest = gop.packets[1:] if gop.begins else gop.packets
     if not rest:
         return []
-    sizes = np.array([packet.size for packet in rest])
+    sizes = np.array([packet.size for packet in rest], np.float64)
     usual = float(np.quantile(sizes, 0.75))
     key = gop.packets[0].size if gop.begins else float(sizes.max())
     if moving:
         least = max(_CUT_TIMES * usual, _CUT_OF_KEY * key)
     else:
         least = max(_LARGE_TIMES * usual, _LARGE_OF_KEY * key, _LARGE_BYTES)
-    return sorted(rest[index].time_s for index in np.flatnonzero(sizes >= least).tolist())
+    telling = sizes >= least
+    if len(sizes) > 2 * _WINDOW:
+        sums = np.concatenate([[0.0], np.cumsum(sizes)])
+        means = (sums[_WINDOW:] - sums[:-_WINDOW]) / _WINDOW
+        before, after = means[:-_WINDOW], means[_WINDOW:]
+        larger = np.maximum(before, after)
+        turn = larger > _TURN_TIMES * np.minimum(before, after)
+        turn &= larger > max(_TURN_OF_KEY * key, _LARGE_BYTES)
+        telling[_WINDOW : _WINDOW + len(turn)] |= turn
+    return sorted(rest[index].time_s for index in np.flatnonzero(telling).tolist())
 
 
 class Sampler:
@@ -159,14 +171,14 @@ class Sampler:
                 # Every frame is a key frame, or nearly: take as many as are needed.
                 return
             self._gop_s = max(self._gop_s, gop.duration_s)
-        large_s: list[float] | None = None  # found when it is known whether the picture moves
+        telling_s: list[float] | None = None  # found when it is known whether the picture moves
         checked: int | None = None
         for packet in gop.packets:
             probing = gop.begins and packet.time_s < start_s + _PROBE_S
-            if not probing and large_s is None:
-                large_s = large_packets(gop, moving=grouper.is_moving)
-            near = probing or grouper.busy or _is_near(packet.time_s, large_s or ())
-            past = not large_s or packet.time_s > large_s[-1]
+            if not probing and telling_s is None:
+                telling_s = telling_packets(gop, moving=grouper.is_moving)
+            near = probing or grouper.busy or _is_near(packet.time_s, telling_s or ())
+            past = not telling_s or packet.time_s > telling_s[-1]
             if gop.whole and not near and past and checked != grouper.recorded:
                 if self._is_explained(gop, early):
                     self._contiguous = False
@@ -174,7 +186,8 @@ class Sampler:
                 # Decode on, until something was found that may be the explanation.
                 checked = grouper.recorded
             video.skip("DEFAULT" if near or self._slow else "NONREF")
-            self._take(video.decode(packet), fine=near or checked is not None)
+            searching = checked is not None and not grouper.is_moving
+            self._take(video.decode(packet), fine=near or searching)
         video.skip("DEFAULT")
         if gop.whole:
             contiguous, self._contiguous = self._contiguous, True
@@ -215,5 +228,5 @@ class Sampler:
             self._grouper.see(Glance.of(picture, time_s), cut=cut)
 
 
-def _is_near(time_s: float, large_s: list[float] | tuple[()]) -> bool:
-    return any(large - _BEFORE_S <= time_s <= large + _AFTER_S for large in large_s)
+def _is_near(time_s: float, telling_s: list[float] | tuple[()]) -> bool:
+    return any(at_s - _BEFORE_S <= time_s <= at_s + _AFTER_S for at_s in telling_s)
