@@ -129,13 +129,22 @@ class Deck:
     def page(self, number: int) -> NDArray[np.uint8]:
         """Render a page (from 1)."""
         page = self._document[number - 1]
-        scale = min(WIDTH / page.get_width(), HEIGHT / page.get_height())
-        pixels = page.render(scale=scale).to_numpy()[:, :, 2::-1]
+        left, top, right, bottom = self._place(number)
+        pixels = page.render(scale=self._scale(number)).to_numpy()[:, :, 2::-1]
         picture = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-        height, width = min(HEIGHT, pixels.shape[0]), min(WIDTH, pixels.shape[1])
-        top, left = (HEIGHT - height) // 2, (WIDTH - width) // 2
-        picture[top : top + height, left : left + width] = pixels[:height, :width]
+        picture[top:bottom, left:right] = pixels[: bottom - top, : right - left]
         return picture
+
+    def _scale(self, number: int) -> float:
+        page = self._document[number - 1]
+        return min(WIDTH / page.get_width(), HEIGHT / page.get_height())
+
+    def _place(self, number: int) -> tuple[int, int, int, int]:
+        """Return where in the frame a page stands: left, top, right, bottom."""
+        page, scale = self._document[number - 1], self._scale(number)
+        width, height = int(page.get_width() * scale), int(page.get_height() * scale)
+        left, top = (WIDTH - width) // 2, (HEIGHT - height) // 2
+        return left, top, left + width, top + height
 
     def steps(self, number: int) -> list[NDArray[np.uint8]]:
         """Return a page as it is built up from top to bottom: two parts, then all of it.
@@ -143,15 +152,13 @@ class Deck:
         Steps that would show nothing new are left out.
         """
         whole = self.page(number)
+        left, top, right, bottom = self._place(number)
+        paper = np.median(whole[top:bottom, left:right], axis=(0, 1)).astype(np.uint8)
         steps = [whole]
         for share in (0.7, 0.45):
             row = _blank_row(whole, round(share * HEIGHT))
             part = steps[0].copy()
-            inside = np.flatnonzero(part[HEIGHT // 2].max(axis=1) > 0)
-            left, right = int(inside[0]), int(inside[-1]) + 1
-            paper = np.median(part[row, left:right], axis=0)
-            part[row:, left:right] = paper
-            part[whole.max(axis=2) == 0] = 0
+            part[row:bottom, left:right] = paper
             changed = (np.abs(part.astype(int) - steps[0]).max(axis=2) > 40).mean()
             if changed > 0.004:
                 steps.insert(0, part)

@@ -42,8 +42,8 @@ _BEFORE_S, _AFTER_S = 0.35, 0.8
 _LARGE_TIMES, _LARGE_OF_KEY, _LARGE_BYTES = 4.0, 0.015, 300
 # Of a picture that moves, only cuts are of interest: nearly a key frame, twice what is usual.
 _CUT_TIMES, _CUT_OF_KEY = 2.0, 0.6
-# Motion begins or ends where the mean size of a dozen packets is four times that of the dozen beside
-# it, and at least 0.5 % of the key frame.
+# Motion begins or ends where the mean size of a dozen packets is four times that of the next dozen
+# or the one before, and at least 0.5 % of the key frame.
 _WINDOW, _TURN_TIMES, _TURN_OF_KEY = 12, 4.0, 0.005
 # A pan or scroll that shows more new things than this (share of the picture) before the next key
 # frame is followed.
