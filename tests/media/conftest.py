@@ -59,6 +59,7 @@ def make_recording(
     tags: dict[str, str] | None = None,
     language: str = "",
     cover: bool = False,
+    reorder: int = 0,
 ) -> Path:
     """Write a recording: each frame tells its number, the sound is 440 Hz at half volume."""
     with path.open("wb") as file, av.open(file, "w", format=form or _form(path)) as out:
@@ -70,7 +71,9 @@ def make_recording(
             picture.pix_fmt = pix_fmt
             picture.codec_context.gop_size = gop
             if video == "libx264":
-                picture.codec_context.options = {"preset": "ultrafast", "crf": "10", "bf": "0"}
+                picture.codec_context.options = {
+                    "preset": "ultrafast", "crf": "10", "bf": str(reorder), "b-adapt": "0",
+                }  # fmt: skip
         if sound is not None:
             hearing = out.add_stream(sound, rate=48_000, layout="mono")
             if language:

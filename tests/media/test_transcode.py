@@ -96,6 +96,9 @@ def test_without_an_encoder_there_are_frames(
         ("a.mp4", {"sound": "ac3"}),
         ("a.mkv", {"video": "libvpx", "sound": "libopus"}),
         ("b.mkv", {"sound": None}),
+        ("c.mkv", {"reorder": 2}),
+        ("c.ts", {"reorder": 2}),
+        ("c.mov", {"reorder": 2}),
     ],
 )
 @pytest.mark.parametrize("start_s", [0.0, 1.05])
@@ -112,11 +115,16 @@ def test_remuxing_copies_the_pictures(
     out = path.with_name("out.webm" if webm else "out.mp4")
     written = remux(path, out, start_s)
     assert written.start_s <= max(start_s, 0.03)  # in a.ts the pictures begin later than the sound
-    assert written.start_s == pytest.approx(keyframe_before(path, start_s))
+    begin_s = keyframe_before(path, start_s)
+    assert keyframe_before(path, begin_s) == begin_s
+    assert written.start_s == pytest.approx(begin_s)
+    assert remux(path, out, begin_s).start_s == pytest.approx(begin_s)
     assert playable(out).method == "direct"
     source, copied = frame_numbers(path), frame_numbers(out)
     first = next(at for at, (time, _) in enumerate(source) if time >= written.start_s - 0.005)
     assert [number for _, number in copied] == [number for _, number in source[first:]]
+    for (time, _), (copied_time, _) in zip(source[first:], copied, strict=True):
+        assert copied_time == pytest.approx(time - written.start_s, abs=0.003)
     assert written.duration_s == pytest.approx(2.0 - written.start_s, abs=0.1)
     if options.get("sound", "aac"):
         assert sound_length_s(out) == pytest.approx(2.0 - written.start_s, abs=0.15)

@@ -246,11 +246,12 @@ def keyframe_before(path: PathLike, time_s: float) -> float:
     """Return where `remux` begins when it is asked to begin at a time.
 
     Args:
-        path: A recording with moving pictures.
+        path: A recording.
         time_s: Seconds from its start.
 
     Returns:
-        Time of the last key frame at or before it, in the order of decoding.
+        Time of the last key frame at or before it; of the first one where there is none before.
+        Asked for that time again, it returns the same.
 
     Raises:
         MediaError: It cannot be read, or has no key frame.
@@ -260,13 +261,22 @@ def keyframe_before(path: PathLike, time_s: float) -> float:
         if stream is None:
             raise MediaError(f"cannot play {shown(path)}: there is nothing to see or hear in it")
         for packet in _packets_from(container, (stream,), stream, time_s):
-            return max(0.0, _seconds(packet) - zero_s(container))
+            return max(0.0, _shown_s(packet) - zero_s(container))
     raise MediaError(f"cannot play {shown(path)}: there is no key frame at {time_s:.1f} s")
 
 
-def _seconds(packet: Any) -> float:
-    stamp = packet.dts if packet.dts is not None else packet.pts
+_TIE_S = 0.001
+"""Times are compared this loosely, as containers round them to their own ticks."""
+
+
+def _shown_s(packet: Any) -> float:
+    """Return when a packet's frame is shown, in the container's own time."""
+    stamp = packet.pts if packet.pts is not None else packet.dts
     return float(stamp * packet.time_base)
+
+
+def _is_timed(packet: Any) -> bool:
+    return bool(packet.size) and (packet.pts is not None or packet.dts is not None)
 
 
 def _packets_from(
@@ -274,38 +284,44 @@ def _packets_from(
 ) -> Iterator[Any]:
     """Yield packets from the last key packet of ``lead`` at or before a time on.
 
-    Packets of other streams that come before it in the file are dropped. Some formats have no
-    index and seek roughly: where the first key packet comes too late, the search begins earlier.
+    Packets of other streams that come before it in the file are dropped. Seeking is rough in some
+    formats: where the first key packet comes too late, the search begins earlier, and from the
+    first one it goes on to the last one that is not too late.
     """
     zero = zero_s(container)
     for other in container.streams:
         if other not in streams:
             other.discard = av.stream.Discard.all
+    limit = time_s + zero + _TIE_S
     for back_s in (0.0, 2.0, 10.0, 60.0, float("inf")):
         target = max(0.0, time_s - back_s)
         try:
             if time_s > 0 or back_s > 0:
-                container.seek(int((target + zero) / lead.time_base), stream=lead)
+                # Asked for its very first time, a transport stream lands behind it.
+                at = target + zero + _TIE_S if target > 0 else zero - 10.0
+                container.seek(int(at / lead.time_base), stream=lead)
         except STREAM_ERRORS:
             if back_s != float("inf"):
                 continue
-        packets = iter(container.demux(*streams))
-        first = None
+        packets = (packet for packet in container.demux(*streams) if _is_timed(packet))
+        held: list[Any] = []
+        late = False
         for packet in packets:
-            if packet.stream.index != lead.index or packet.size == 0:
-                continue
-            if packet.is_keyframe and (packet.dts is not None or packet.pts is not None):
-                first = packet
+            leads = packet.stream.index == lead.index
+            if leads and packet.is_keyframe and (not held or _shown_s(packet) <= limit):
+                late = not held and target > 0 and _shown_s(packet) > limit
+                held = [packet]
+                if late:
+                    break
+            elif held:
+                held.append(packet)
+            # Frames are stored ahead of their time: half a second past it, no key frame is missed.
+            if held and leads and _shown_s(packet) > limit + 0.5:
                 break
-        if first is None:
-            if target == 0:
-                return
+        if late or (not held and target > 0):
             continue
-        shown_s = first.pts if first.pts is not None else first.dts
-        if target > 0 and float(shown_s * first.time_base) - zero > time_s + 0.001:
-            continue
-        yield first
-        yield from (packet for packet in packets if packet.size)
+        yield from held
+        yield from packets
         return
 
 
@@ -416,9 +432,7 @@ def remux(
             begun = False
             ended: set[int] = set()
             for packet in _packets_from(container, streams, lead, start_s):
-                if packet.dts is None and packet.pts is None:
-                    continue
-                now_s = _seconds(packet)
+                now_s = _shown_s(packet)
                 if not begun:
                     base_s, begun = now_s, True
                     if sound is not None and sound.index not in targets:
@@ -432,7 +446,7 @@ def remux(
                     encoder.feed_packet(packet)
                     continue
                 if now_s < base_s:
-                    continue  # sound from before the first picture
+                    continue  # sound from before, or frames that refer to what is not there
                 target = targets[packet.stream.index]
                 shift = round(base_s / float(packet.time_base))
                 packet.pts = None if packet.pts is None else packet.pts - shift
@@ -505,11 +519,7 @@ def transcode(
                         pictures.feed(frame)
                     elif sounds is not None:
                         sounds.feed(frame)
-                at_s = (
-                    _seconds(packet) - zero
-                    if packet.dts is not None or packet.pts is not None
-                    else 0
-                )
+                at_s = _shown_s(packet) - zero
                 if at_s > end_s + 10 or (
                     (pictures is None or pictures.done) and (sounds is None or sounds.done)
                 ):
