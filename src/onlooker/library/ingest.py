@@ -9,7 +9,7 @@ is done again; what it had stored is not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,15 @@ _COST_S: dict[Stage, dict[str, float]] = {
     "read": {"second": 0.035, "page": 0.4, "each": 0.3},
     "hear": {"second": 0.05, "page": 0.0, "each": 0.05},
 }
+
+
+# Rows of this many media are held at a time to weigh them.
+_COSTED = 500
+
+
+def batched(ids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    """Yield slices of at most ``size`` (``itertools.batched`` came with Python 3.12)."""
+    return (ids[start : start + size] for start in range(0, len(ids), size))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +154,10 @@ class Ingest:
     ) -> None:
         producer = self._engines.producer(stage)
         ids = self._store.pending(stage, producer=producer, newest_first=newest_first)
-        costs = {media_id: cost_s(self._store.media(media_id), stage) for media_id in ids}
+        costs: dict[int, float] = {}
+        for some in batched(ids, _COSTED):
+            rows = self._store.media_of(some)
+            costs |= {media_id: cost_s(row, stage) for media_id, row in rows.items()}
         total = sum(costs.values())
         done = 0.0
         for position, media_id in enumerate(ids, 1):
