@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,11 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 pytest.importorskip("onnx", reason="the extra `train` is not installed")
 
-from onlooker.errors import WeightsError  # noqa: E402
+from onlooker.errors import ConfigError, WeightsError  # noqa: E402
 from onlooker.text.charset import NUM_CLASSES, encode  # noqa: E402
 from onlooker.text.recognition.data import augment, fits, make_batch, training_width  # noqa: E402
 from onlooker.text.recognition.export import export, export_run  # noqa: E402
-from onlooker.text.recognition.model import CTCRecognizer, ModelConfig  # noqa: E402
+from onlooker.text.recognition.model import CTCRecognizer, ModelConfig, grow  # noqa: E402
 from onlooker.text.recognition.predict import TextRecognizer  # noqa: E402
 from onlooker.text.recognition.train import loss_of  # noqa: E402
 
@@ -73,3 +74,15 @@ def test_augmentation_keeps_shape_and_source() -> None:
     assert changed.dtype == np.uint8
     assert np.array_equal(pictures, kept)
     assert not np.array_equal(changed, pictures)
+
+
+def test_a_grown_network_first_computes_what_the_smaller_one_did() -> None:
+    torch.manual_seed(0)
+    small = CTCRecognizer(SMALL).eval()
+    large = CTCRecognizer(replace(SMALL, blocks=(1, 2, 2), layers=3))
+    grow(large, small.state_dict())
+    crops = torch.randn(2, 1, 32, 64)
+    with torch.no_grad():
+        assert torch.allclose(large.eval()(crops), small(crops), atol=1e-5)
+    with pytest.raises(ConfigError, match="cannot grow"):
+        grow(CTCRecognizer(SMALL), large.state_dict())

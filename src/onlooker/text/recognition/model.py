@@ -40,9 +40,9 @@ class ModelConfig:
     """
 
     channels: tuple[int, int, int] = (32, 64, 128)
-    blocks: tuple[int, int, int] = (0, 1, 2)
+    blocks: tuple[int, int, int] = (0, 2, 3)
     width: int = 192
-    layers: int = 2
+    layers: int = 3
     heads: int = 6
     expansion: int = 2
     classes: int = NUM_CLASSES
@@ -133,6 +133,55 @@ class CTCRecognizer(nn.Module):  # type: ignore[misc]
         columns = self.collapse(self.features(crops))  # (N, C, 1, W / 4)
         sequence = columns.squeeze(2).transpose(1, 2)  # (N, T, C)
         return self.head(self.norm(self.mixers(sequence)))
+
+
+def grow(model: CTCRecognizer, weights: dict[str, Tensor]) -> None:
+    """Start ``model`` from the weights of a network with fewer blocks or layers.
+
+    What the smaller one lacks starts as identity, so that ``model`` first computes just what the
+    smaller one did (Chen et al. 2016, "Net2Net", deeper variant).
+
+    Args:
+        model: The network to fill; channels and width are those of the smaller one.
+        weights: State of the smaller network.
+
+    Raises:
+        ConfigError: ``weights`` is of another family, deeper, or of other sizes.
+    """
+    state = model.state_dict()
+    theirs, ours = _stages(weights), _stages(state)
+    slots: dict[str, str] = {}
+    for their_stage, our_stage in zip(theirs, ours, strict=True):
+        for their_slot, our_slot in zip(their_stage, our_stage, strict=False):
+            slots[their_slot] = our_slot
+    filled: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        head, slot, *rest = name.split(".", 2)
+        target = ".".join(["features", slots.get(slot, "?"), *rest]) if head == "features" else name
+        if target not in state or state[target].shape != value.shape:
+            raise ConfigError(
+                f"cannot grow from these weights: {name} {tuple(value.shape)} has no place in the "
+                "network; it must be as wide, and no deeper"
+            )
+        filled[target] = value
+    have = {name.split(".")[1] for name in filled if name.startswith("mixers.")}
+    for index, mixing in enumerate(model.mixers):
+        if str(index) not in have:
+            for part in (mixing.local, mixing.out, mixing.down):
+                nn.init.zeros_(part.weight)
+                nn.init.zeros_(part.bias)
+    model.load_state_dict({**model.state_dict(), **filled})
+
+
+def _stages(weights: dict[str, Tensor]) -> list[list[str]]:
+    """List the numbers of the layers of each stage: its convolution, then its residual blocks."""
+    slots = {name.split(".")[1] for name in weights if name.startswith("features.")}
+    stages: list[list[str]] = []
+    for slot in sorted(slots, key=int):
+        if f"features.{slot}.first.0.weight" not in weights:  # a convolution opens a stage
+            stages.append([])
+        stages[-1].append(slot)
+    return stages
 
 
 MODELS = {"ctc": CTCRecognizer}

@@ -11,18 +11,27 @@ from torch.nn import functional
 
 from onlooker.text.charset import BLANK, decode
 from onlooker.text.recognition.data import Batch, DataConfig, endless, held_out
-from onlooker.text.recognition.model import MODELS, ModelConfig
+from onlooker.text.recognition.model import MODELS, ModelConfig, grow
 from onlooker.training.loop import LoopConfig, fit
 from onlooker.training.recipe import load_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """A whole recipe: ``[model]``, ``[data]``, ``[train]``, and where the network is written."""
+    """A whole recipe.
+
+    Attributes:
+        model: Table ``[model]``.
+        data: Table ``[data]``.
+        train: Table ``[train]``.
+        start: Averaged weights of a shallower network to grow from; empty: start from chance.
+        export: Where the ONNX file is written; empty: nowhere.
+    """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig
     train: LoopConfig
+    start: str = ""
     export: str = ""
 
 
@@ -62,6 +71,8 @@ def main(config: TrainConfig) -> None:
     """Train, resuming if there is a checkpoint, and export the averaged network."""
     torch.manual_seed(config.train.seed)
     model = MODELS["ctc"](config.model).to(memory_format=torch.channels_last)
+    if config.start:
+        grow(model, torch.load(config.start, weights_only=True))
     batches = endless(config.data, config.train.seed)
     first = next(batches)  # waits for the shards, so that the held-out ones are there too
     del first

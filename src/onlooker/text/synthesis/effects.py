@@ -26,7 +26,8 @@ def uneven_light(rng: np.random.Generator, picture: Grey) -> Grey:
     y = np.arange(height, dtype=np.float32)[:, None] - rng.random() * height
     x = np.arange(width, dtype=np.float32)[None, :] - rng.random() * width
     side = np.cos(angle) * x + np.sin(angle) * y
-    soft = 1 / (1 + np.exp(-side / (0.5 + 6 * rng.random())))
+    steep = np.clip(side / (0.5 + 6 * rng.random()), -30, 30)
+    soft = 1 / (1 + np.exp(-steep))
     if kind < 0.85:  # the edge of a cast shadow
         return np.asarray(picture * (1 - soft * rng.uniform(0.15, 0.6)), np.float32)
     return np.asarray(picture + soft * rng.uniform(15, 90), np.float32)
