@@ -97,9 +97,11 @@ def box_places(page: Any) -> list[dict[str, float]]:
         """() => {
           const media = document.querySelector("#media, #picture").getBoundingClientRect();
           const source = document.querySelector("#media, #picture");
-          const w = source.videoWidth || source.naturalWidth, h = source.videoHeight || source.naturalHeight;
+          const w = source.videoWidth || source.naturalWidth;
+          const h = source.videoHeight || source.naturalHeight;
           const k = Math.min(media.width / w, media.height / h);
-          const left = media.left + (media.width - w * k) / 2, top = media.top + (media.height - h * k) / 2;
+          const left = media.left + (media.width - w * k) / 2;
+          const top = media.top + (media.height - h * k) / 2;
           return [...document.querySelectorAll("#boxes polygon")].map((shape) => {
             const box = shape.getBoundingClientRect();
             return { left: (box.left - left) / (w * k), top: (box.top - top) / (h * k),

@@ -24,6 +24,7 @@ from onlooker.web.pages import Pages, StaticFile, accepts_gzip, load_static
 from onlooker.web.pictures import Pictures
 from onlooker.web.playback import Playback
 from onlooker.web.present import Presenter
+from onlooker.web.replies import ErrorReply
 from onlooker.web.settings import WebSettings
 from onlooker.web.views import media, search, status
 
@@ -97,6 +98,12 @@ def create_app(
         lifespan=life,
         redirect_slashes=False,
         default_response_class=JSONResponse,
+        responses={
+            400: {"model": ErrorReply, "description": "No proper Host header, or no query."},
+            414: {"model": ErrorReply, "description": "The address is too long."},
+            421: {"model": ErrorReply, "description": "Not a name of this server."},
+            431: {"model": ErrorReply, "description": "The headers are too large."},
+        },
     )
     app.state.desk = desk
     app.include_router(search.routes(desk))

@@ -40,7 +40,7 @@ def _content(*kinds: str) -> dict[str, Any]:
     return {"content": {kind: {"schema": binary} for kind in kinds}}
 
 
-_BYTES = _content("application/octet-stream")
+_BYTES = _content("*/*")
 _JPEG = _content("image/jpeg")
 _WEBP = _content("image/webp", "image/jpeg", "image/png")
 _GONE: dict[int | str, dict[str, Any]] = {
