@@ -348,6 +348,8 @@ def main() -> None:
         "cpu": cpu(),
         "cores": os.cpu_count(),
         "threads": 1,
+        "load_average": round(os.getloadavg()[0], 1),
+        "nice": os.nice(0),
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "disk_mb": round(sum(f.stat().st_size for f in folder.rglob("*") if f.is_file()) / 1e6),
