@@ -65,7 +65,9 @@ def finish(library: Path, *arguments: str, codes: tuple[int, ...] = (0,)) -> byt
 def add(library: Path, arguments: tuple[str, ...]) -> list[dict[str, Any]]:
     """Run ``onlooker add`` to its end and return its events; 1 says that some files failed."""
     out = finish(library, "add", "--json", *arguments, codes=(0, 1))
-    return [json.loads(line) for line in out.splitlines()]
+    events = [json.loads(line) for line in out.splitlines()]
+    assert events and events[-1]["event"] == "summary", "it ended before its work did"
+    return events
 
 
 def kill(library: Path, arguments: tuple[str, ...], after: int, delay_s: float) -> list[Any]:
@@ -101,7 +103,10 @@ def undisturbed(library: Path, arguments: tuple[str, ...]) -> Reference:
     events = add(library, arguments)
     reference = Reference(arguments, len(events), content_of(library))
     assert reference.events > 20
-    assert any(medium["moments"] for medium in reference.content["media"])
+    kinds = {m["kind"] for medium in reference.content["media"] for m in medium["moments"]}
+    assert {"name", "screen", "speech"} <= kinds
+    stages = [medium["stages"].get("read", {}) for medium in reference.content["media"]]
+    assert any(stage.get("state") == "done" for stage in stages), "text in pictures was read"
     return reference
 
 
