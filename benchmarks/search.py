@@ -177,7 +177,7 @@ def build(folder: Path, moments: int, seed: int) -> dict[str, float]:
 def queries(store: SqliteStore, number: int, seed: int) -> dict[str, list[str]]:
     """Return the mix, drawn from the text of the library."""
     rng = np.random.default_rng(seed + 1)
-    last = store.generation()
+    last = sum(store.counts().moments.values())
     picked = store.lines_of(rng.integers(1, last, 8 * number).tolist())
     lines = [line.text.lower().split() for line in picked.values()]
     rng.shuffle(lines)

@@ -116,7 +116,7 @@ def sound(store: Store) -> bool:
     return store.verify() == []
 
 
-# -- what lies where ---------------------------------------------------------------------------------
+# -- what lies where -------------------------------------------------------------------------------
 def test_a_new_content_becomes_a_medium(store: Store) -> None:
     media_id = add(store)
     row = store.media(media_id)
@@ -238,7 +238,7 @@ def test_roots(store: Store) -> None:
     assert store.list_media() == []
 
 
-# -- results -----------------------------------------------------------------------------------------
+# -- results ---------------------------------------------------------------------------------------
 def test_results_are_replaced_whole(store: Store) -> None:
     media_id = add(store)
     moments = [line("Gradient descent"), line("walks downhill", top=40)]
@@ -398,7 +398,7 @@ def test_an_error_while_moments_are_made_changes_nothing(store: Store) -> None:
         store.put_result(99, "read", READER, moments=[])
 
 
-# -- a person's word ---------------------------------------------------------------------------------
+# -- a person's word -------------------------------------------------------------------------------
 def test_a_correction_survives_a_new_model(store: Store) -> None:
     media_id = add(store)
     store.put_result(media_id, "look", SUBTITLES, moments=[], views=slides(2))
@@ -449,7 +449,7 @@ def test_there_must_be_something_to_correct(store: Store) -> None:
         store.correct(5, "text")
 
 
-# -- lists and filters -------------------------------------------------------------------------------
+# -- lists and filters -----------------------------------------------------------------------------
 @pytest.fixture
 def shelf(store: Store) -> Store:
     """Three media with different facts, each saying "common"."""
@@ -525,7 +525,7 @@ def test_lists_are_ordered_and_cut(shelf: Store) -> None:
     assert counts.disk_bytes > 0
 
 
-# -- what search asks for ----------------------------------------------------------------------------
+# -- what search asks for --------------------------------------------------------------------------
 def test_matches_come_best_first(store: Store) -> None:
     media_id = add(store)
     store.put_result(
@@ -578,6 +578,9 @@ def test_words_around_and_vocabulary(store: Store) -> None:
     assert store.beginnings("c") == ["cue"]
     before = store.generation()
     store.put_result(other, "look", SUBTITLES, moments=[said("new", 0)])
+    assert store.generation() != before
+    before = store.generation()
+    store.remove_media([other])
     assert store.generation() != before
     store.tidy()
     assert sound(store)

@@ -26,6 +26,7 @@ from onlooker.library.folding import (
         ("Æsop œuvre Łódź smørrebrød", "aesop oeuvre lodz smorrebrod"),
         ("naïve café", "naive cafe"),
         ("x² + y₁", "x2   y1"),
+        ("𝐒𝑥 ℕ", "sx n"),
         ("ΣΑΣ σας", "σασ σασ"),
         ("co\u00adoperate", "cooperate"),  # a soft hyphen
         ("node.js C++ don't", "node js c   don t"),

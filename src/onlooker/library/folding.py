@@ -42,7 +42,8 @@ def _fold_letter(letter: str) -> str:
     if category[0] not in "LNM" and category != "Co":
         return " "
     folded = []
-    for small in letter.casefold():
+    # Decomposed before too: the small form of a mathematical 𝐒 is only known once it is an S.
+    for small in unicodedata.normalize("NFKD", letter).casefold():
         for part in unicodedata.normalize("NFKD", _LETTERS.get(small, small)):
             if not "\u0300" <= part <= "\u036f":
                 folded.append(part)

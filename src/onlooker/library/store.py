@@ -385,7 +385,7 @@ class Store(Protocol):
         """Return the most frequent folded words that begin so: what a prefix stands for."""
 
     def generation(self) -> int:
-        """Return a number that changes when moments are added."""
+        """Return a number that changes when moments come or go."""
 
     # -- care --------------------------------------------------------------------------------------
     def verify(self, *, repair: bool = False) -> list[Problem]:

@@ -163,9 +163,9 @@ class FullText(Base):
         return words.split("\n"), np.array(counts.split(","), dtype=np.int64)
 
     def generation(self) -> int:
-        """Return a number that is another one after moments were added."""
+        """Return a number that is another one after moments have come or gone."""
         with self._connections.reading() as connection:
-            row = connection.execute("SELECT value FROM meta WHERE key = 'next_moment'").fetchone()
+            row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
         return int(row[0]) if row else 0
 
     def moment_total(self) -> int:

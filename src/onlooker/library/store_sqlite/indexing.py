@@ -239,14 +239,24 @@ def _reading_order(moment: Moment) -> tuple[int, float, int]:
 
 def count_words(connection: sqlite3.Connection, counts: Counter[str]) -> None:
     """Add to the vocabulary in how many new moments each word stands."""
+    _changed(connection)
     connection.executemany(
         "INSERT INTO word VALUES (?, ?) ON CONFLICT (word) DO UPDATE SET n = n + excluded.n",
         sorted(counts.items()),
     )
 
 
+def _changed(connection: sqlite3.Connection) -> None:
+    """Let those who keep the vocabulary in memory know."""
+    connection.execute(
+        "INSERT INTO meta VALUES ('generation', 1) "
+        "ON CONFLICT (key) DO UPDATE SET value = value + 1"
+    )
+
+
 def unindex(connection: sqlite3.Connection, rows: Sequence[tuple[int, int, str]]) -> None:
     """Take moments (id, rank, text) out of both indices and the vocabulary."""
+    _changed(connection)
     counts: Counter[str] = Counter()
     for _, _, text in rows:
         counts.update(words_of(text))
