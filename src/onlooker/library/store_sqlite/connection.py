@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -47,7 +48,10 @@ def error_of(error: sqlite3.Error | OSError, database: Path) -> StoreError:
     if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
         return StoreError(f"{database} cannot be written ({error}); check its permissions")
     if primary == sqlite3.SQLITE_CANTOPEN:
-        return StoreError(f"{database} cannot be opened; check that it exists and may be read")
+        return StoreError(
+            f"{database} cannot be opened; check that it exists, and that you may read it and "
+            f"write in its folder (only searching works without)"
+        )
     return StoreError(f"{database}: {error}")
 
 
@@ -219,24 +223,30 @@ class Connections:
         return connection
 
     def _open_reader(self) -> sqlite3.Connection:
-        connection = self.connect()
         if self.read_only and not self._immutable:
-            try:
-                connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            except sqlite3.OperationalError:
-                # A folder that may not be written has no room for the files beside a database in
-                # WAL mode; with no log left over, nobody is writing and it can be read as it is.
-                log = self.database.with_name(self.database.name + "-wal")
-                if os.access(self.database.parent, os.W_OK) or (
-                    log.exists() and log.stat().st_size
-                ):
-                    raise
-                connection.close()
-                self._all.remove(connection)
-                self._immutable = True
-                connection = self.connect()
+            self._immutable = self._stands_still()
+        connection = self.connect()
         connection.execute("PRAGMA query_only = ON")
         return connection
+
+    def _stands_still(self) -> bool:
+        """Return whether the library lies where nothing can be written.
+
+        There is no room then for the files beside a database in WAL mode; with no log left over,
+        nobody is writing and it can be read as it is.
+        """
+        if os.access(self.database.parent, os.W_OK):
+            return False
+        log = self.database.with_name(self.database.name + "-wal")
+        if log.exists() and log.stat().st_size:
+            return False
+        name = self.database.absolute().as_uri() + "?mode=ro"
+        with contextlib.closing(sqlite3.connect(name, uri=True)) as probe:
+            try:
+                probe.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError:
+                return True
+        return False
 
     def close(self) -> None:
         """Close every connection."""
