@@ -15,13 +15,18 @@ from onlooker.cli.show import plain
 
 @click.command("verify", short_help="Check the library, and repair it.")
 @library_option
+@click.option("--full", is_flag=True, help="Compare every entry of the indices, not a sample.")
 @click.option("--repair", is_flag=True, help="Mend what can be mended.")
 @json_option
-def command(folder: Path | None, repair: bool, as_json: bool) -> None:
-    """Check the library's database, indices and thumbnails; only reads, unless --repair."""
+def command(folder: Path | None, full: bool, repair: bool, as_json: bool) -> None:
+    """Check the library's database, indices and thumbnails; changes nothing, unless --repair.
+
+    Of the full-text indices a sample is compared; --full compares them whole, and keeps others
+    from writing meanwhile.
+    """
     from onlooker.library.library import Library
 
-    with Library.open(folder, create=False, read_only=not repair) as library:
+    with Library.open(folder, create=False, read_only=not (full or repair)) as library:
         problems = library.verify(repair=repair)
     left = [problem for problem in problems if not problem.repaired]
     if as_json:

@@ -181,6 +181,7 @@ class Library:
                 for row in found.failed:
                     on_event(Event(kind="failed", path=row.path, reason=row.reason))
                 ingest.run(summary, stages=stages, until=until, newest_first=newest_first)
+                self.store.tidy()
             except KeyboardInterrupt:
                 # Every result is stored whole, so there is nothing to undo.
                 summary.stopped = "interrupted"
