@@ -18,14 +18,12 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def api_schema(filled: Any) -> Any:
+def describe(filled: Any, mode: str) -> Any:
     """The description of a running application."""
     app = create_app(filled.folder, WebSettings(allowed_hosts=("testserver",)))
     schema = schemathesis.openapi.from_asgi("/api/openapi.json", app)
     known = sorted(filled.ids.values())
 
-    @schema.hook("map_path_parameters")
     def use_known_media(context: Any, path_parameters: dict[str, Any] | None) -> Any:
         # Made-up ids are nearly never there: every second one is swapped for a real one.
         if path_parameters and "public_id" in path_parameters:
@@ -34,11 +32,14 @@ def api_schema(filled: Any) -> Any:
                 path_parameters["public_id"] = known[hash(given) % len(known)]
         return path_parameters
 
+    if mode == "POSITIVE":
+        schema.hook("map_path_parameters")(use_known_media)
     return schema
 
 
 @pytest.mark.parametrize("mode", ["POSITIVE", "NEGATIVE"])
-def test_api_keeps_its_word(api_schema: Any, mode: str) -> None:
+def test_api_keeps_its_word(filled: Any, mode: str) -> None:
+    api_schema = describe(filled, mode)
     modes = schemathesis.GenerationMode
     operations = [result.ok() for result in api_schema.get_all_operations()]
     assert len(operations) > 15

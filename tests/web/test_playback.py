@@ -55,6 +55,25 @@ def test_what_plays_as_it_is_is_not_converted(client: Any, filled: Any) -> None:
     assert client.get(f"/m/{filled.ids['sign.png']}/stream").status_code == 404
 
 
+def test_frame_viewer_where_nothing_else_is_possible(
+    own: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from onlooker.media import transcode
+
+    client, filled = own
+    known = transcode.Playability(
+        direct=False, method="frames", reason="its video codec is not known here", content_type=""
+    )
+    monkeypatch.setattr(transcode, "playable", lambda _path: known)
+    public_id = filled.ids["old.avi"]
+    page = client.get(f"/m/{public_id}?t=8").text
+    assert "Only single frames can be shown: its video codec is not known here." in page
+    assert f'src="/m/{public_id}/frame?t=8.0"' in page and "<video" not in page
+    assert client.get(f"/m/{public_id}/frame?t=8.0").status_code == 200
+    assert client.get(f"/api/media/{public_id}/playback").json()["method"] == "frames"
+    assert client.get(f"/m/{public_id}/stream").status_code == 404
+
+
 def test_damaged_video_says_why(own: Any) -> None:
     client, filled = own
     path = next(filled.media.rglob("old.avi"))
@@ -151,3 +170,63 @@ def test_pieces_left_by_a_killed_process_are_removed(tmp_path: Path) -> None:
     cache.part("x").write_bytes(b"half")
     again = CacheFolder(tmp_path, 1000)
     assert list(again.folder.iterdir()) == []
+
+
+def test_work_that_nobody_watches_is_given_up(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import asyncio
+
+    from onlooker.media import transcode
+    from onlooker.web import playback
+
+    client, filled = own
+    monkeypatch.setattr(playback, "_UNWATCHED_S", 0.2)
+
+    def endless(path: Path, out: Any, *_rest: Any) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            out.write(b"x" * 100)
+            time.sleep(0.01)
+
+    monkeypatch.setattr(transcode, "transcode", endless)
+    desk = client.app.state.desk
+    piece = desk.playback.piece(desk.medium(filled.ids["old.avi"]), 0.0)
+    job = desk.playback.begin(piece)
+    assert desk.playback.begin(piece) is job
+
+    async def watch() -> None:
+        chunks = desk.playback.follow(job)
+        assert (await anext(chunks)).startswith(b"x")
+        assert job.watchers == 1
+        await chunks.aclose()
+
+    asyncio.run(watch())
+    assert job.done.wait(30)
+    assert job.failed and "nobody" in job.error
+    assert desk.playback.find(piece) is None
+    assert list((filled.folder / "cache" / "web").iterdir()) == []
+
+
+def test_too_many_conversions_are_refused(own: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from onlooker.media import transcode
+    from onlooker.web.playback import BusyError
+
+    client, filled = own
+    go_on = threading.Event()
+    monkeypatch.setattr(transcode, "transcode", lambda *_rest: go_on.wait(60))
+    desk = client.app.state.desk
+    media = desk.medium(filled.ids["old.avi"])
+    try:
+        jobs = []
+        for number in range(4):
+            job = desk.playback.begin(desk.playback.piece(media, float(number)))
+            job.watchers = 1
+            jobs.append(job)
+        with pytest.raises(BusyError):
+            desk.playback.begin(desk.playback.piece(media, 9.0))
+        answer = client.get(f"/m/{filled.ids['old.avi']}/stream?start=9")
+        assert answer.status_code == 503
+        jobs[2].watchers = 0  # somebody went away: the next one takes the place
+        desk.playback.begin(desk.playback.piece(media, 9.0))
+        assert jobs[2].failed
+    finally:
+        go_on.set()

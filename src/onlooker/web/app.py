@@ -249,6 +249,7 @@ def serve(
         proxy_headers=False,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=3,
+        limit_concurrency=256,  # beyond it 503 at once, before memory is short
         # Beyond this, uvicorn itself closes the connection; the guard answers before.
         h11_max_incomplete_event_size=65_536,
     )

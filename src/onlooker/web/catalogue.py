@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 _PUBLIC_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _VIEWS_KEPT = 256
-# Counting a million rows takes a tenth of a second; a page may be that much behind.
+# Counting a million rows takes a tenth of a second: a page may be that much behind, and counting
+# takes at most one part in two hundred of the time.
 _COUNTS_FRESH_S = 5.0
+_COUNTING_SHARE = 200
 
 FileState = Literal["present", "missing", "offline", "changed"]
 
@@ -136,11 +138,13 @@ class Catalogue:
 
     def counts(self) -> Counts:
         """Return the library at a glance, at most some seconds old."""
-        now = time.monotonic()
         kept = self._counts
-        if kept is None or now - kept[0] > _COUNTS_FRESH_S:
-            kept = (now, self.store.counts())
-            self._counts = kept
+        if kept is None or time.monotonic() > kept[0]:
+            began = time.monotonic()
+            counts = self.store.counts()
+            took_s = time.monotonic() - began
+            fresh_s = max(_COUNTS_FRESH_S, took_s * _COUNTING_SHARE)
+            kept = self._counts = (began + fresh_s, counts)
         return kept[1]
 
     def roots(self) -> list[RootRow]:

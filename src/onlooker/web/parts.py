@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -104,7 +105,7 @@ def routes(desk: Desk) -> APIRouter:
         await run_in_threadpool(there, media)
         piece = await run_in_threadpool(desk.playback.piece, media, start)
         if piece is None:
-            if desk.playback.plan(media).method == "direct":
+            if (await run_in_threadpool(desk.playback.plan, media)).method == "direct":
                 return RedirectResponse(desk.links.part(public_id, "file"), status_code=307)
             raise HTTPException(404, "This file cannot be played.")
         kind = piece.content_type or "video/mp4"
@@ -123,9 +124,11 @@ def routes(desk: Desk) -> APIRouter:
             raise HTTPException(422, f"This part cannot be converted: {job.error or 'no data'}.")
 
         async def whole() -> AsyncIterator[bytes]:
-            yield first
-            async for chunk in chunks:
-                yield chunk
+            # Closed at once when the browser goes away, so that the work can be given up.
+            async with aclosing(chunks):
+                yield first
+                async for chunk in chunks:
+                    yield chunk
 
         headers = {"accept-ranges": "none", "cache-control": "no-store", "x-onlooker-file": "1"}
         return StreamingResponse(whole(), media_type=kind, headers=headers)

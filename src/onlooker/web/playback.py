@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -142,8 +142,9 @@ class Playback:
             found = playable(path)
             judged = _Judged(found.method, _note(found.method, found.reason), found.content_type)
         except MediaError as error:
+            # Not kept: a drive may only be slow to wake.
             words = _last_words(str(error), path)
-            judged = _Judged("frames", f"It cannot be played: {words}.", "")
+            return _Judged("frames", f"It cannot be played: {words}.", "")
         self._judged[key] = judged
         while len(self._judged) > _JUDGED_KEPT:
             self._judged.popitem(last=False)
@@ -295,7 +296,7 @@ class Playback:
             return "the conversion failed; the server’s log tells more"
         return ""
 
-    async def follow(self, job: Job) -> AsyncIterator[bytes]:
+    async def follow(self, job: Job) -> AsyncGenerator[bytes, None]:
         """Yield the bytes of a piece while it is being made.
 
         The first chunk comes when there is one; `Job.failed` tells before that whether there will

@@ -58,7 +58,7 @@ class Presenter:
 
     def reason(self, text: str, paths: Sequence[PathRow] = ()) -> str:
         """A reason of the machine's, without paths where they are secret."""
-        if not self._settings.read_only:
+        if not self._settings.read_only or not re.search(r"[/\\]", text):
             return printable(text)
         known = tuple(row.path for row in paths)
         roots = tuple(root.path for root in self._catalogue.roots())
