@@ -21,7 +21,9 @@ from onlooker.text.synthesis.scenes import PhotoPool, SceneSynthesizer
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--fonts", type=Path, required=True)
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
@@ -41,7 +43,9 @@ def main() -> None:
             continue
         # One seed a shard: any shard can be drawn again alone.
         rng = np.random.default_rng([20261124, options.seed + number])
-        write_shard(path, (synthesizer.draw(rng, options.side, options.side) for _ in range(options.scenes)))
+        write_shard(
+            path, (synthesizer.draw(rng, options.side, options.side) for _ in range(options.scenes))
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from onlooker.text.detection.geometry import SHRINK, growth, shrink_quads
 
 

@@ -1,4 +1,5 @@
 import pytest
+
 from onlooker.text.detection.metrics import DetectionScore
 
 

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+
 from onlooker.errors import ConfigError, WeightsError
 from onlooker.metrics import iou
 from onlooker.text.detection.geometry import shrink_quads
@@ -162,7 +163,7 @@ def test_a_foreign_network_is_refused(tmp_path):
 
 
 def test_settings_out_of_range_are_refused():
-    with pytest.raises(ConfigError, match="max_side"):
+    with pytest.raises(ConfigError, match="sides"):
         DetectorConfig(max_side=8)
     with pytest.raises(ConfigError, match="overlap"):
         DetectorConfig(overlap=1280)

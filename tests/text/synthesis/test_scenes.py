@@ -5,13 +5,13 @@ from PIL import ImageFont
 
 pytest.importorskip("wordfreq")
 
-from onlooker.errors import ConfigError  # noqa: E402
-from onlooker.text.charset import CHARSET  # noqa: E402
-from onlooker.text.synthesis.clutter import KINDS  # noqa: E402
-from onlooker.text.synthesis.corpus import Corpus  # noqa: E402
-from onlooker.text.synthesis.fonts import FontBank, FontFace  # noqa: E402
-from onlooker.text.synthesis.pages import PageSynthesizer  # noqa: E402
-from onlooker.text.synthesis.scenes import PhotoPool, SceneSynthesizer  # noqa: E402
+from onlooker.errors import ConfigError
+from onlooker.text.charset import CHARSET
+from onlooker.text.synthesis.clutter import KINDS
+from onlooker.text.synthesis.corpus import Corpus
+from onlooker.text.synthesis.fonts import FontBank, FontFace
+from onlooker.text.synthesis.pages import PageSynthesizer
+from onlooker.text.synthesis.scenes import PhotoPool, SceneSynthesizer
 
 
 @pytest.fixture(scope="module")

@@ -278,7 +278,9 @@ class Batches:
         for _ in range(config.batch):
             shard = self._pool[int(rng.random() * len(self._pool))]
             i = int(rng.random() * len(shard.pictures))
-            picture = cv2.cvtColor(cv2.imdecode(shard.pictures[i], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+            picture = cv2.cvtColor(
+                cv2.imdecode(shard.pictures[i], cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
+            )
             crop, words, hidden = crop_scene(
                 rng, np.asarray(picture, np.uint8), shard.polygons[i], shard.ignored[i], config
             )

@@ -75,7 +75,7 @@ def _conv(
     return nn.Sequential(*layers)
 
 
-class _Block(nn.Module):
+class _Block(nn.Module):  # type: ignore[misc]
     """Depthwise, widen, narrow, add."""
 
     def __init__(self, channels: int, kernel: int, expansion: int) -> None:
@@ -93,7 +93,7 @@ class _Block(nn.Module):
         return out
 
 
-class DBNet(nn.Module):
+class DBNet(nn.Module):  # type: ignore[misc]
     """Backbone, pyramid and head.
 
     Args:
@@ -140,7 +140,7 @@ class DBNet(nn.Module):
         return F.pixel_shuffle(self.maps(self.features(x)), OUTPUT_STRIDE)
 
 
-class ProbabilityNet(nn.Module):
+class ProbabilityNet(nn.Module):  # type: ignore[misc]
     """What is exported: bytes in, the probability map out; the threshold map is cut off.
 
     The input's scaling lies inside, so that whoever runs the file cannot get it wrong.

@@ -2,8 +2,9 @@
 
 A picture is brought to a working size (sides multiples of 32, the longer one bounded), the network
 gives a probability map, and each connected core of it becomes a rotated rectangle, grown back to
-the whole word. Large pictures are looked at twice: as a whole, for large text, and in overlapping
-tiles at a finer scale, for small text; memory is bounded by the tile, not by the picture.
+the whole word. A picture is looked at several times: as a whole; much reduced, for large text,
+which costs little; and, if it is large, in overlapping tiles at a finer scale, for small text.
+Memory is bounded by the tile, not by the picture.
 """
 
 from __future__ import annotations
@@ -34,6 +35,19 @@ Map = npt.NDArray[np.float32]
 STRIDE = 32
 """Sides of what the network sees are multiples of this."""
 
+_WORTHWHILE = 1.3
+"""A further look is taken if it differs in scale by more than this."""
+
+_EASY_PX = (12.0, 64.0)
+"""Heights at which the network sees words best: most of the words that it learnt from."""
+
+_SAME = 0.4
+"""Share of a word's area in another above which both are not words."""
+
+_SPREAD_PX = 0.6
+"""By how much a core comes out too thick at the default threshold: measured on generated scenes
+that were kept from training."""
+
 _THINNEST = 0.7
 """Cells: a core one cell thick has a contour without thickness."""
 
@@ -44,11 +58,15 @@ class DetectorConfig:
 
     Attributes:
         max_side: Longer side, in pixels, at which a picture is looked at as a whole.
+        coarse_sides: Longer sides at which a picture is looked at again, for large text.
         fine_side: Longer side at which a larger picture is looked at in tiles.
         tile: Longest side of a tile.
         overlap: Pixels that neighbouring tiles share; small text is shorter.
-        threshold: Probability from which a cell belongs to a core (DB: 0.3).
-        min_score: Least mean probability of a core (DB's box threshold, 0.6 there).
+        threshold: Value of the map from which a cell belongs to a core. DB uses 0.3; but the loss
+            counts only the hardest of the cells without text, so that the map is too high
+            around words: at 0.7 cores have the size that they were drawn with, and more of the
+            words in generated scenes kept from training come out apart.
+        min_score: Least mean value over a core.
         min_side: Least shorter side of a word, in pixels of what the network sees.
         level_deg: A rectangle turned by less is taken as upright if that costs little.
 
@@ -57,21 +75,20 @@ class DetectorConfig:
     """
 
     max_side: int = 1280
+    coarse_sides: tuple[int, ...] = (640, 320)
     fine_side: int = 2560
     tile: int = 1280
     overlap: int = 160
-    threshold: float = 0.3
-    min_score: float = 0.55
+    threshold: float = 0.7
+    min_score: float = 0.85
     min_side: float = 3.0
     level_deg: float = 4.0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        for name in ("max_side", "fine_side", "tile"):
-            if getattr(self, name) < STRIDE:
-                raise ConfigError(
-                    f"DetectorConfig.{name} must be {STRIDE} or more: {getattr(self, name)}"
-                )
+        for side in (self.max_side, self.fine_side, self.tile, *self.coarse_sides):
+            if side < STRIDE:
+                raise ConfigError(f"sides of DetectorConfig must be {STRIDE} or more: {side}")
         if not 0 <= self.overlap < self.tile:
             raise ConfigError(f"DetectorConfig.overlap must be in [0, tile): {self.overlap}")
         if not (0 < self.threshold < 1 and 0 <= self.min_score <= 1):
@@ -84,7 +101,7 @@ class _Word:
 
     corners: npt.NDArray[np.float64]  # (4, 2)
     score: float
-    height: float  # shorter side in pixels of the picture
+    merit: float  # score, less where the word was too small or too large for the look
 
 
 class TextDetector:
@@ -158,11 +175,16 @@ class TextDetector:
         if not height or not width:
             return []
         longest = max(height, width)
-        coarse = min(1.0, self.config.max_side / longest)
-        words = list(self._look(picture, coarse))
-        fine = min(1.0, self.config.fine_side / longest)
-        if fine > 1.3 * coarse:  # else the tiles would show hardly more than the whole
-            words = _merged(words, list(self._tiles(picture, fine)), 1 / coarse)
+        config = self.config
+        whole = min(1.0, config.max_side / longest)
+        looks = [self._look(picture, whole)]
+        fine = min(1.0, config.fine_side / longest)
+        if fine > _WORTHWHILE * whole:  # else the tiles would show hardly more than the whole
+            looks.append(self._tiles(picture, fine))
+        for side in config.coarse_sides:
+            if longest * whole > _WORTHWHILE * side:
+                looks.append(self._look(picture, side / longest))
+        words = _best([word for look in looks for word in look])
         words.sort(key=lambda word: (float(word.corners[:, 1].min()), float(word.corners[0, 0])))
         return [_record(word, height, width) for word in words]
 
@@ -176,11 +198,11 @@ class TextDetector:
             seen = np.asarray(shrunk, np.uint8)
         factors = np.array([width / size[0], height / size[1]])
         for corners, score, short in cores(self.probability(seen), self.config):
-            grown = corners * factors
-            yield _Word(grown, score, short * float(factors.mean()))
+            trust = min(1.0, short / _EASY_PX[0], _EASY_PX[1] / short)
+            yield _Word(corners * factors, score, score * trust)
 
     def _tiles(self, picture: Picture, scale: float) -> Iterator[_Word]:
-        """Find words in overlapping tiles; one that a tile's inner edge cuts is left to the next."""
+        """Find words in overlapping tiles; one cut by a tile's inner edge is left to the next."""
         height, width = picture.shape[:2]
         side = self.config.tile / scale
         step = (self.config.tile - self.config.overlap) / scale
@@ -189,7 +211,7 @@ class TextDetector:
         for top, bottom in _spans(height, side, step):
             for left, right in _spans(width, side, step):
                 for word in self._look(picture[top:bottom, left:right], scale):
-                    corners = word.corners + (left, top)
+                    corners = word.corners + np.array([left, top])
                     low, high = corners.min(axis=0), corners.max(axis=0)
                     cut = (
                         (left > 0 and low[0] < left + guard)
@@ -198,8 +220,8 @@ class TextDetector:
                         or (bottom < height and high[1] > bottom - guard)
                     )
                     if not cut:
-                        found.append(_Word(corners, word.score, word.height))
-        yield from _without_doubles(found)
+                        found.append(_Word(corners, word.score, word.merit))
+        yield from found
 
 
 def cores(
@@ -234,7 +256,8 @@ def cores(
         # A contour runs through the middles of the outer cells, half a cell inside their edge; and
         # the cores that were learnt take in every cell their outline touches, half a cell outside
         # the true edge. Both cancel.
-        width, height = 2 * max(width, _THINNEST), 2 * max(height, _THINNEST)
+        width = 2 * max(width, _THINNEST) - _SPREAD_PX
+        height = 2 * max(height, _THINNEST) - _SPREAD_PX
         more = 2 * growth(width, height)
         width, height = width + more, height + more
         if min(width, height) < config.min_side:
@@ -286,31 +309,15 @@ def _spans(length: int, side: float, step: float) -> list[tuple[int, int]]:
     return [(int(start), min(length, int(np.ceil(start + side)))) for start in starts]
 
 
-def _merged(coarse: list[_Word], fine: list[_Word], unit: float) -> list[_Word]:
-    """Take large words from the look at the whole, small ones from the tiles.
+def _best(words: list[_Word]) -> list[_Word]:
+    """Of words that lie on each other, keep those of most merit.
 
-    Args:
-        coarse: From the whole picture.
-        fine: From the tiles.
-        unit: Pixels of the picture per pixel of the coarse look.
+    Two looks see one word twice, with slightly other edges; and a look at the wrong scale sees
+    parts of a large word, or a line of small words as one.
     """
-    # Up to 24 px in the coarse look, the finer one has the sharper edges; above, it may see parts.
-    limit = 24 * unit
-    kept = [word for word in fine if word.height <= limit]
-    for word in sorted(coarse, key=lambda word: -word.score):
-        if word.height > limit:
-            kept = [small for small in kept if _share(small, word) < 0.5]
-            kept.append(word)
-        elif not any(_share(word, other) > 0.3 or _share(other, word) > 0.5 for other in kept):
-            kept.append(word)
-    return kept
-
-
-def _without_doubles(words: list[_Word]) -> list[_Word]:
-    """Of words that lie on each other, keep the longer: the other tile saw it whole."""
     kept: list[_Word] = []
-    for word in sorted(words, key=lambda word: -_area(word)):
-        if not any(_share(word, other) > 0.5 for other in kept):
+    for word in sorted(words, key=lambda word: (-word.merit, -_area(word))):
+        if not any(_share(word, other) > _SAME or _share(other, word) > _SAME for other in kept):
             kept.append(word)
     return kept
 

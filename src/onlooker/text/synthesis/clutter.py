@@ -166,7 +166,9 @@ def icons(rng: np.random.Generator, picture: Picture) -> None:
             cv2.rectangle(picture, center, (int(x + 2 * size), int(y + size)), color, thick)
             cv2.line(picture, center, (int(x + 2 * size), int(y + size)), color, thick)
         elif kind == 6:
-            points = np.array([[x - size, y], [x - size * 0.3, y + size * 0.6], [x + size, y - size]])
+            points = np.array(
+                [[x - size, y], [x - size * 0.3, y + size * 0.6], [x + size, y - size]]
+            )
             cv2.polylines(picture, [points.astype(np.int32)], False, color, thick, cv2.LINE_AA)
         else:
             cv2.circle(picture, center, int(size), color, thick, cv2.LINE_AA)

@@ -123,10 +123,10 @@ class PageSynthesizer:
     def _sheet(self, rng: np.random.Generator, height: int, width: int, scale: float) -> _Sheet:
         kind = rng.random()
         if kind < 0.5:  # paper
-            ground = np.full(3, rng.uniform(232, 255), np.float32) - rng.uniform(0, 12, 3)
+            ground = (rng.uniform(232, 255) - rng.uniform(0, 12, 3)).astype(np.float32)
             ink = np.full(3, rng.uniform(0, 70), np.float32)
         elif kind < 0.72:  # dark slide, terminal
-            ground = np.asarray(rng.uniform(0, 60, 3), np.float32)
+            ground = rng.uniform(0, 60, 3).astype(np.float32)
             ink = np.full(3, rng.uniform(170, 255), np.float32)
         else:
             ground = random_color(rng)
@@ -258,7 +258,9 @@ class PageSynthesizer:
         for row in range(rows):
             top = y + row * high
             if shaded and row % 2 == 0:
-                part = sheet.picture[max(0, int(top)) : int(top + high), max(0, left) : max(right, 0)]
+                part = sheet.picture[
+                    max(0, int(top)) : int(top + high), max(0, left) : max(right, 0)
+                ]
                 part[:] = (part * 0.85 + sheet.accent * 0.15).astype(np.uint8)
             if lines:
                 cv2.line(sheet.picture, (left, int(top)), (right, int(top)), line_color, 1)
@@ -271,7 +273,9 @@ class PageSynthesizer:
                     continue
                 text = number(rng) if numeric[column] and row else self._words(rng, 1)
                 at = top + (high - size) * 0.35
-                self._text(rng, sheet, text, x + size * 0.4, x + wide, at, size, sheet.ink, cut=True)
+                self._text(
+                    rng, sheet, text, x + size * 0.4, x + wide, at, size, sheet.ink, cut=True
+                )
         return y + rows * high
 
     def _code(
@@ -331,17 +335,19 @@ class PageSynthesizer:
             self._text(rng, sheet, label, left, x0 - 4, at - size * 0.6, size, sheet.ink, cut=True)
         named = rng.random() < 0.5
         for i in range(steps):
-            at = x0 + (x1 - x0) * i / steps
+            start = x0 + (x1 - x0) * i / steps
             label = self._words(rng, 1) if named else str(int(rng.integers(0, 2030)))
-            limit = at + (x1 - x0) / steps - size * 0.4
-            self._text(rng, sheet, label, at, limit, bottom + 3, size, sheet.ink, cut=True)
+            limit = start + (x1 - x0) / steps - size * 0.4
+            self._text(rng, sheet, label, start, limit, bottom + 3, size, sheet.ink, cut=True)
         if rng.random() < 0.5:
             wide = max(3, int((x1 - x0) / (2 * steps)))
             for i in range(steps):
                 at = int(x0 + (x1 - x0) * i / steps + wide * 0.3)
                 tall = int(rng.random() * (bottom - top) * 0.8)
                 color = random_color(rng).tolist()
-                cv2.rectangle(sheet.picture, (at, bottom - tall), (at + wide, bottom - 1), color, -1)
+                cv2.rectangle(
+                    sheet.picture, (at, bottom - tall), (at + wide, bottom - 1), color, -1
+                )
         else:
             for _ in range(int(rng.integers(1, 4))):
                 xs = np.linspace(x0, x1, 24)
@@ -350,7 +356,9 @@ class PageSynthesizer:
                 )
                 curve = np.stack([xs, ys], axis=1).astype(np.int32)
                 color = random_color(rng).tolist()
-                cv2.polylines(sheet.picture, [curve], False, color, int(rng.integers(1, 4)), cv2.LINE_AA)
+                cv2.polylines(
+                    sheet.picture, [curve], False, color, int(rng.integers(1, 4)), cv2.LINE_AA
+                )
         if rng.random() < 0.6:
             text = self._words(rng, int(rng.integers(1, 4)))
             self._text(rng, sheet, text, x0 + size, x1, top - size * 0.6, size, sheet.ink, cut=True)
@@ -417,7 +425,7 @@ class PageSynthesizer:
         alpha = (ink * np.float32(1 / 255))[:, :, None]
         part = sheet.picture[a:b, c:d]
         part[:] = (part + (color - part) * alpha).astype(np.uint8)
-        offset = np.float32((column, row))
+        offset = np.asarray((column, row), np.float32)
         for word, polygon in words:
             sheet.polygons.append(polygon + offset)
             sheet.texts.append(word)

@@ -31,6 +31,7 @@ from onlooker.text.synthesis.render import render_text
 
 Picture = npt.NDArray[np.uint8]
 Polygons = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating]
 
 #: Words lower than this in the finished picture cannot be read: neither text nor background.
 MIN_LEGIBLE_PX = 5.0
@@ -228,7 +229,7 @@ class SceneSynthesizer:
         texts.extend(block.texts)
 
     def _panel(
-        self, rng: np.random.Generator, picture: Picture, frame: Polygons, warp: npt.NDArray
+        self, rng: np.random.Generator, picture: Picture, frame: Polygons, warp: Floats
     ) -> None:
         """Fill the block's frame: paint, a gradient, another surface, with a border at times."""
         height, width = picture.shape[:2]
@@ -244,12 +245,16 @@ class SceneSynthesizer:
             paint = np.broadcast_to(random_color(rng), part.shape)
         else:
             paint = self._surfaces.patch(rng, *part.shape[:2]).astype(np.float32)
-        alpha = (fill / np.float32(255))[:, :, None] * (1 if rng.random() < 0.8 else rng.uniform(0.4, 1))
+        alpha = (fill / np.float32(255))[:, :, None] * (
+            1 if rng.random() < 0.8 else rng.uniform(0.4, 1)
+        )
         part[:] = (part * (1 - alpha) + paint * alpha).astype(np.uint8)
         if rng.random() < 0.4:
             color = random_color(rng).tolist()
             thick = int(rng.integers(1, 6))
-            cv2.polylines(picture, [np.rint(frame).astype(np.int32)], True, color, thick, cv2.LINE_AA)
+            cv2.polylines(
+                picture, [np.rint(frame).astype(np.int32)], True, color, thick, cv2.LINE_AA
+            )
 
     def _block(self, rng: np.random.Generator) -> _Block:
         """Draw one to some lines with one face, one above the other."""
@@ -310,7 +315,7 @@ class SceneSynthesizer:
             x, top = int(align * (width - w)), int(y)
             mask[top : top + h, x : x + w] = rendered.mask[: height - top]
             for word, polygon in rendered.word_polygons():
-                polygons.append(polygon + np.float32((x, top)))
+                polygons.append(polygon + np.asarray((x, top), np.float32))
                 texts.append(word)
             y += h + leading
         return _Block(mask, np.stack(polygons), texts)
@@ -334,7 +339,7 @@ def _angle(rng: np.random.Generator) -> float:
 
 
 def _perspective(
-    rng: np.random.Generator, width: int, height: int, angle: float, center: npt.NDArray
+    rng: np.random.Generator, width: int, height: int, angle: float, center: Floats
 ) -> npt.NDArray[np.float64]:
     """Compute the 3 × 3 map from a block to the scene: turned, and tilted away at times."""
     corners = _frame(width, height, 0.0)
@@ -346,7 +351,10 @@ def _perspective(
         squeeze = 1 - abs(rng.normal(0, 0.15))
         side = turned[:, 0] / max(width / 2, 1)
         turned = np.stack(
-            [turned[:, 0] * max(squeeze, 0.5), turned[:, 1] * (1 + away * side) + shear * turned[:, 0]],
+            [
+                turned[:, 0] * max(squeeze, 0.5),
+                turned[:, 1] * (1 + away * side) + shear * turned[:, 0],
+            ],
             axis=1,
         )
     cos, sin = np.cos(angle), np.sin(angle)
@@ -359,11 +367,11 @@ def _frame(width: float, height: float, margin: float) -> Polygons:
     return np.asarray([[low, low], [right, low], [right, bottom], [low, bottom]], np.float32)
 
 
-def _warped(points: Polygons, warp: npt.NDArray) -> Polygons:
+def _warped(points: Polygons, warp: Floats) -> Polygons:
     return np.asarray(cv2.perspectiveTransform(points[None].astype(np.float32), warp)[0])
 
 
-def _ink(rng: np.random.Generator, surface: npt.NDArray) -> npt.NDArray[np.float32]:
+def _ink(rng: np.random.Generator, surface: Floats) -> npt.NDArray[np.float32]:
     """Draw a colour that stands out from the surface; now and then only just."""
     weights = np.array([0.299, 0.587, 0.114], np.float32)
     ground = float(surface @ weights)
@@ -422,7 +430,7 @@ def _paint(
     picture[top:bottom, left:right] = np.clip(part, 0, 255).astype(np.uint8)
 
 
-def _blend(part: npt.NDArray[np.float32], ink: Picture, color: npt.NDArray, share: float) -> None:
+def _blend(part: npt.NDArray[np.float32], ink: Picture, color: Floats, share: float) -> None:
     alpha = (ink * np.float32(share / 255))[:, :, None]
     part += (color - part) * alpha
 
@@ -437,7 +445,9 @@ def _photographed(
     angle = rng.normal(0, 0.06)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
     middle = corners.mean(axis=0)
-    moved = ((corners - middle) @ turn * rng.uniform(0.9, 1.15) + middle + spread).astype(np.float32)
+    moved = ((corners - middle) @ turn * rng.uniform(0.9, 1.15) + middle + spread).astype(
+        np.float32
+    )
     warp = cv2.getPerspectiveTransform(corners, moved)
     border = random_color(rng).tolist()
     seen = cv2.warpPerspective(picture, warp, (width, height), borderValue=border)
