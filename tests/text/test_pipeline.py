@@ -7,7 +7,7 @@ import onlooker.text
 from onlooker.errors import ConfigError, MediaError
 from onlooker.records import DetectedText, Page, RecognizedText
 from onlooker.text.lines import corners_of
-from onlooker.text.pipeline import ReaderConfig, TextReader, cut_out, split_words
+from onlooker.text.pipeline import ReaderConfig, TextReader, cut_out, grown, split_words
 
 RED, BLUE, GREY = (200, 30, 30), (30, 30, 200), (128, 128, 128)
 
@@ -60,7 +60,7 @@ class FakeDetector:
 class FakeRecognizer:
     """Reads the size of a crop, sure of itself where red stands left and blue right."""
 
-    def __init__(self, confidence=0.9):
+    def __init__(self, confidence=0.97):
         self.crops = []
         self.confidence = confidence
 
@@ -179,13 +179,35 @@ def test_cut_out_turns_shrinks_and_goes_over_the_edge():
     assert outside.shape == (20, 50, 3)
 
 
-def test_margin_adds_shares_of_the_height():
+def test_grown_adds_shares_of_the_height_on_each_side():
     pixels = picture((10, 10, 60, 20, 0))
     corners = np.array([(10, 10), (70, 10), (70, 30), (10, 30)], dtype=float)
-    crop = cut_out(pixels, corners, margin=0.1)
-    assert crop.shape == (24, 64, 3)
+    crop = cut_out(pixels, grown(corners, 0.2, 0.1))
+    assert crop.shape == (24, 68, 3)
     assert tuple(crop[0, 0]) == GREY
-    assert tuple(crop[3, 3]) == RED
+    assert tuple(crop[3, 5]) == RED
+    assert grown(corners, -0.1, 0.0).tolist() == [[12, 10], [68, 10], [68, 30], [12, 30]]
+    flat = np.full((4, 2), 3.0)
+    assert grown(flat, 0.1, 0.1) is flat
+
+
+class WiderReader:
+    """Sure of itself only where the crop is wider than it was detected."""
+
+    def __call__(self, crops):
+        return [
+            RecognizedText(f"w{crop.shape[1]}", 0.9 if crop.shape[1] > 62 else 0.6)
+            for crop in crops
+        ]
+
+
+def test_doubtful_words_are_looked_at_again_a_little_wider_and_narrower():
+    pixels = picture((10, 10, 60, 20, 0))
+    page = TextReader(FakeDetector(), WiderReader())(pixels)
+    assert page.text == "w64"
+    assert page.words[0].polygon[0] == (10, 10)
+    sure = ReaderConfig(sure=0.6)
+    assert TextReader(FakeDetector(), WiderReader(), config=sure)(pixels).text == "w60"
 
 
 def test_readings_with_spaces_become_words_with_their_share_of_the_box():
