@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from onlooker.text.charset import CHARSET
+from onlooker.text.recognition import predict
 from onlooker.text.synthesis import corpus as corpus_module
+from onlooker.text.synthesis import words
 from onlooker.text.synthesis.backgrounds import BackgroundBank
 from onlooker.text.synthesis.corpus import Corpus, formula, number
 from onlooker.text.synthesis.fonts import FontBank
@@ -47,9 +49,9 @@ def test_words_come_from_the_frequency_lists() -> None:
     pytest.importorskip("wordfreq", reason="the extra `train` is not installed")
     corpus = Corpus({"de": 1.0})
     rng = np.random.default_rng(5)
-    words = {corpus.plain_word(rng) for _ in range(3000)}
-    assert any("ü" in word for word in words)
-    assert "und" in words
+    drawn = {corpus.plain_word(rng) for _ in range(3000)}
+    assert any("ü" in word for word in drawn)
+    assert "und" in drawn
 
 
 def test_backgrounds_have_the_size_that_was_asked_for() -> None:
@@ -88,3 +90,20 @@ def test_a_shard_gives_back_what_was_saved(tmp_path: Path, corpus: Corpus, bank:
     read = list(read_shard(tmp_path / "words-00000.npz"))
     assert [one.text for one in read] == [one.text for one in drawn]
     assert all(np.array_equal(a.picture, b.picture) for a, b in zip(read, drawn, strict=True))
+
+
+def test_training_pictures_have_the_sizes_that_the_predictor_makes() -> None:
+    assert (words.HEIGHT_PX, words.WIDTH_STEP_PX) == (predict.HEIGHT_PX, predict.WIDTH_STEP_PX)
+    for height, width in ((20, 100), (48, 60), (31, 257)):
+        resized = predict.resize_crop(np.zeros((height, width), np.uint8))
+        assert resized.shape == (words.HEIGHT_PX, words.width_for(height, width))
+
+
+def test_some_pictures_say_nothing(corpus: Corpus, bank: FontBank) -> None:
+    corpus.word = lambda rng: "Street"  # type: ignore[method-assign]
+    corpus.line = lambda rng: "two words"  # type: ignore[method-assign]
+    maker = WordSynthesizer(FontBank(bank.faces, foreign=bank.faces), corpus, BackgroundBank([]))
+    rng = np.random.default_rng(1)
+    texts = [maker.draw(rng).text for _ in range(150)]
+    assert 2 <= texts.count("") <= 30
+    assert set(texts) == {"", "Street", "two words"}
