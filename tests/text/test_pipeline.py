@@ -196,7 +196,7 @@ class WiderReader:
 
     def __call__(self, crops):
         return [
-            RecognizedText(f"w{crop.shape[1]}", 0.9 if crop.shape[1] > 62 else 0.6)
+            RecognizedText(f"w{crop.shape[1]}", 0.9 if crop.shape[1] > 62 else 0.8)
             for crop in crops
         ]
 
@@ -206,7 +206,7 @@ def test_doubtful_words_are_looked_at_again_a_little_wider_and_narrower():
     page = TextReader(FakeDetector(), WiderReader())(pixels)
     assert page.text == "w64"
     assert page.words[0].polygon[0] == (10, 10)
-    sure = ReaderConfig(sure=0.6)
+    sure = ReaderConfig(sure=0.8)
     assert TextReader(FakeDetector(), WiderReader(), config=sure)(pixels).text == "w60"
 
 
