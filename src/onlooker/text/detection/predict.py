@@ -315,26 +315,28 @@ def _best(words: list[_Word]) -> list[_Word]:
     Two looks see one word twice, with slightly other edges; and a look at the wrong scale sees
     parts of a large word, or a line of small words as one.
     """
-    kept: list[_Word] = []
-    for word in sorted(words, key=lambda word: (-word.merit, -_area(word))):
-        if not any(_share(word, other) > _SAME or _share(other, word) > _SAME for other in kept):
-            kept.append(word)
-    return kept
+    if not words:
+        return []
+    words = sorted(words, key=lambda word: (-word.merit, -_area(word)))
+    every = np.stack([word.corners for word in words])  # (n, 4, 2)
+    low, high = every.min(axis=1), every.max(axis=1)
+    kept = np.zeros(len(words), np.bool_)
+    for i, word in enumerate(words):
+        near = kept & (low < high[i]).all(axis=1) & (high > low[i]).all(axis=1)
+        kept[i] = not any(_same(word, words[k]) for k in np.flatnonzero(near))
+    return [words[i] for i in np.flatnonzero(kept)]
 
 
 def _area(word: _Word) -> float:
     return float(cv2.contourArea(word.corners.astype(np.float32)))
 
 
-def _share(word: _Word, other: _Word) -> float:
-    """Compute which share of ``word`` lies in ``other``."""
-    if (word.corners.min(axis=0) >= other.corners.max(axis=0)).any():
-        return 0.0
-    if (word.corners.max(axis=0) <= other.corners.min(axis=0)).any():
-        return 0.0
-    first, second = word.corners.astype(np.float32), other.corners.astype(np.float32)
-    shared, _ = cv2.intersectConvexConvex(first, second)
-    return float(shared) / max(_area(word), 1e-6)
+def _same(word: _Word, other: _Word) -> bool:
+    """Say whether one covers much of the other."""
+    shared, _ = cv2.intersectConvexConvex(
+        word.corners.astype(np.float32), other.corners.astype(np.float32)
+    )
+    return float(shared) > _SAME * max(min(_area(word), _area(other)), 1e-6)
 
 
 def _record(word: _Word, height: int, width: int) -> DetectedText:
