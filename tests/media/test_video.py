@@ -221,16 +221,16 @@ def test_bad_files(numbers: Path, tmp_path: Path) -> None:
     data = numbers.read_bytes()
     for name, content, words in [
         ("empty.mp4", b"", ["empty"]),
-        ("text.mp4", b"Only the name says video.\n" * 50, ["not a video"]),
-        ("moov missing.mp4", data[: len(data) // 2], ["cut off"]),
-        ("noise.mkv", bytes(range(256)) * 64, ["not a video"]),
+        ("text.mp4", b"Only the name says video.\n" * 50, ["no recording"]),
+        ("moov missing.mp4", data[: len(data) // 2], ["cut short"]),
+        ("noise.mkv", bytes(range(256)) * 64, ["no recording"]),
         ("playlist.mp4", b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n/etc/passwd\n", []),
         ("script.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", []),
     ]:
         path = tmp_path / name
         path.write_bytes(content)
         expect_error(path, name, *words)
-    expect_error(tmp_path / "absent.mp4", "does not exist")
+    expect_error(tmp_path / "absent.mp4", "no such file")
     expect_error(tmp_path, "folder")
 
 

@@ -11,21 +11,30 @@ and come from the presentation time stamps, so they are true for variable frame 
 
 from __future__ import annotations
 
-import errno
-import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
 import av
-import av.error
 import cv2
 import numpy as np
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from onlooker.errors import MediaError
+from onlooker.media.container import (
+    STREAM_ERRORS,
+    captured_at,
+    duration_s,
+    open_container,
+    place,
+    tags,
+    zero_s,
+)
+from onlooker.media.files import PathLike, as_path, shown
 from onlooker.records import MediaFacts
 from onlooker.runtime import threads
 
@@ -36,22 +45,11 @@ Pixels = NDArray[np.uint8]
 MAX_PIXELS = 8192 * 4320
 # Every decoding thread keeps pictures of its own; above 4K they are given up for bounded memory.
 _THREADED_PIXELS = 4096 * 2304
-# Demuxers for recordings. Left out on purpose: playlists and scripts that name other files or hosts
-# (hls, dash, concat), picture sequences, and text terminals (tty), which take any text for a video.
-_FORMATS = (
-    "3gp,3g2,aac,aiff,amr,apng,asf,au,av1,avi,caf,dv,f4v,flac,flv,gif,h261,h263,h264,hevc,ivf,m4a,"
-    "m4v,matroska,mj2,mjpeg,mov,mp2,mp3,mp4,mpeg,mpegts,mpegvideo,mpegvideo,mxf,nut,obu,ogg,ogv,rm,"
-    "swf,vc1,vob,w64,wav,webm,wtv,wv,y4m,yuv4mpegpipe"
-)
-_ATTACHED_PICTURE = 0x400  # AV_DISPOSITION_ATTACHED_PIC
-_DEFAULT = 0x1  # AV_DISPOSITION_DEFAULT
 # Packets tried before a stream is given up as undecodable: some ten seconds of video.
 _PATIENCE = 300
 # Before the last second in front of the wanted time, pictures that no other refers to need no
 # decoding. Reordering never reaches that far (H.264 allows 16 pictures).
 _EXACT_S = 1.0
-
-_OUR_ERRORS = (av.error.FFmpegError, OSError, EOFError, ValueError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,32 +164,39 @@ class Video:
         ...     frame = video.frame_at(61.5)
     """
 
-    def __init__(self, path: Path, container: Any, stream: Any, first: Picture) -> None:
+    def __init__(self, path: Path, container: Any, stream: Any) -> None:
         """Use `Video.open`."""
         self._path = path
+        self._opened = ExitStack()
         self._container = container
         self._stream = stream
-        self._zero_s = _zero_s(container)
+        self._zero_s = zero_s(container)
         self._lost = False  # whether a packet since the last key frame was broken
         self._aside: Any = None  # a second decoder, for key frames by themselves
+        first = _first_picture(path, container, stream)
         width, height = first.size
         self._first_s = first.time_s
-        self._duration_s = _duration_s(container, stream)
+        self._duration_s = duration_s(container) or 0.0
         audio = next(iter(container.streams.audio), None)
+        metadata = tags(container)
+        latitude, longitude = place(metadata) or (None, None)
         self.facts = MediaFacts(
             kind="video",
             width=width,
             height=height,
             duration_s=self._duration_s or None,
+            captured_at=captured_at(metadata),
+            latitude=latitude,
+            longitude=longitude,
             container=container.format.name,
             video_codec=stream.codec_context.name,
-            audio_codec=audio.codec_context.name if audio is not None else "",
+            audio_codec=audio.codec_context.name if audio and audio.codec_context else "",
         )
         self.broken_packets = 0
         """Packets that were skipped so far because they are corrupt."""
 
     @classmethod
-    def open(cls, path: Path | str) -> Video:
+    def open(cls, path: PathLike) -> Video:
         """Open a video and decode its first frame.
 
         Streams that are a picture attached to a recording (cover art) are not video. Of several
@@ -201,18 +206,18 @@ class Video:
             MediaError: The file is missing, unreadable, no recording, cut off before its index, has
                 no video stream, no frame that can be decoded, or absurd dimensions.
         """
-        path = Path(path)
-        container = _open_container(path)
-        try:
-            stream = _choose_stream(path, container)
-            _check_size(path, stream.codec_context.width, stream.codec_context.height)
+        name = as_path(path)
+        with ExitStack() as stack:
+            container = stack.enter_context(open_container(name))
+            stream = _choose_stream(name, container)
+            _check_size(name, stream.codec_context.width, stream.codec_context.height)
             _set_threads(stream)
-            first = _first_picture(path, container, stream)
-            _check_size(path, *first.size)
-            return cls(path, container, stream, first)
-        except BaseException:
-            container.close()
-            raise
+            for other in container.streams:
+                if other.index != stream.index:
+                    other.discard = av.stream.Discard.all
+            video = cls(name, container, stream)
+            video._opened = stack.pop_all()
+        return video
 
     def __enter__(self) -> Video:
         return self
@@ -227,7 +232,7 @@ class Video:
 
     def close(self) -> None:
         """Close the file."""
-        self._container.close()
+        self._opened.close()
 
     @property
     def path(self) -> Path:
@@ -285,25 +290,25 @@ class Video:
         Raises:
             MediaError: No frame can be decoded there any more.
         """
-        shown, ended = self._shown_at(time_s, exact_from_s=time_s - _EXACT_S)
+        picture, ended = self._shown_at(time_s, exact_from_s=time_s - _EXACT_S)
         if ended:
             # At the end of the file the last frame may be one that was left out.
-            shown, _ = self._shown_at(time_s, exact_from_s=None)
-        if shown is None:
+            picture, _ = self._shown_at(time_s, exact_from_s=None)
+        if picture is None:
             raise MediaError(
-                f"{_shown(self._path)}: no frame can be decoded at {time_s:.2f} s; "
+                f"{shown(self._path)}: no frame can be decoded at {time_s:.2f} s; "
                 "the file seems to be damaged there"
             )
-        return Frame(0, shown.time_s, shown.pixels(max_side))
+        return Frame(0, picture.time_s, picture.pixels(max_side))
 
     def _shown_at(self, time_s: float, exact_from_s: float | None) -> tuple[Picture | None, bool]:
         """Return the frame shown at a time, and whether the file ended there."""
-        shown: Picture | None = None
+        last: Picture | None = None
         for picture in self.pictures(time_s, exact_from_s=exact_from_s):
             if picture.time_s > time_s:
-                return shown or picture, False
-            shown = picture
-        return shown, True
+                return last or picture, False
+            last = picture
+        return last, True
 
     def pictures(
         self, start_s: float = 0.0, *, exact_from_s: float | None = None
@@ -386,7 +391,7 @@ class Video:
                 packet = next(rest)
             except StopIteration:
                 return
-            except _OUR_ERRORS:
+            except STREAM_ERRORS:
                 self.broken_packets += 1
                 return
             stamp = packet.pts if packet.pts is not None else packet.dts
@@ -421,7 +426,7 @@ class Video:
             frames = context.decode(packet.data if packet is not None else None)
         except EOFError:
             return []
-        except _OUR_ERRORS:
+        except STREAM_ERRORS:
             # What refers to a broken frame would be nonsense, out of order at times. So what came
             # before is fetched, and decoding goes on at the next key frame.
             self.broken_packets += 1
@@ -444,7 +449,7 @@ class Video:
     def _drain(self) -> list[Any]:
         try:
             return list(self._stream.codec_context.decode(None))
-        except _OUR_ERRORS:
+        except STREAM_ERRORS:
             return []
 
     def decode_alone(self, packet: Packet) -> Picture | None:
@@ -461,7 +466,7 @@ class Video:
             self._aside = aside
         try:
             frames = [*self._aside.decode(packet.data), *self._aside.decode(None)]
-        except _OUR_ERRORS:
+        except STREAM_ERRORS:
             self.broken_packets += 1
             frames = []
         self._aside.flush_buffers()
@@ -480,53 +485,21 @@ class Video:
         ticks = int((start_s + self._zero_s) / float(stream.time_base))
         try:
             self._container.seek(ticks, stream=stream, backward=True)
-        except _OUR_ERRORS:
+        except STREAM_ERRORS:
             try:
                 self._container.seek(0, backward=True)
-            except _OUR_ERRORS as error:
+            except STREAM_ERRORS as error:
                 raise MediaError(
-                    f"{_shown(self._path)}: cannot go to {start_s:.2f} s ({error}); "
+                    f"{shown(self._path)}: cannot go to {start_s:.2f} s ({error}); "
                     "the file seems to be damaged"
                 ) from error
         stream.codec_context.flush_buffers()
         self._lost = False
 
 
-def _shown(path: Path) -> str:
-    """Return a path that can be printed, whatever its bytes are."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def _open_container(path: Path) -> Any:
-    # The absolute path, so that no name is taken for a protocol ("http:", "concat:", "pipe:").
-    name = os.fspath(path.absolute())
-    try:
-        if path.is_dir():
-            raise MediaError(f"{_shown(path)} is a folder, not a video")
-        if path.stat().st_size == 0:
-            raise MediaError(f"{_shown(path)} is empty, not a video")
-        return av.open(
-            name,
-            container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
-            metadata_errors="replace",
-        )
-    except FileNotFoundError as error:
-        raise MediaError(f"{_shown(path)} does not exist (any more)") from error
-    except PermissionError as error:
-        raise MediaError(f"{_shown(path)} cannot be read: permission denied") from error
-    except (av.error.InvalidDataError, av.error.ArgumentError) as error:
-        raise MediaError(
-            f"{_shown(path)} is not a video that can be read: it is of another kind, damaged, or "
-            "cut off before its index; try to play it, or copy it again from its source"
-        ) from error
-    except _OUR_ERRORS as error:
-        code = getattr(error, "errno", None) or 0
-        reason = os.strerror(code) if code in errno.errorcode else str(error)
-        raise MediaError(f"{_shown(path)} cannot be opened: {reason}") from error
-
-
 def _choose_stream(path: Path, container: Any) -> Any:
-    streams = [s for s in container.streams.video if not int(s.disposition) & _ATTACHED_PICTURE]
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    streams = [stream for stream in container.streams.video if not stream.disposition & still]
     # A stream without a decoder has no codec context in PyAV.
     known = [s for s in streams if s.codec_context is not None]
     if not known:
@@ -536,11 +509,11 @@ def _choose_stream(path: Path, container: Any) -> Any:
             what = "no video stream, only an attached picture (cover art)"
         else:
             what = "no video stream"
-        raise MediaError(f"{_shown(path)} has {what}; a recording of sound is added as audio")
+        raise MediaError(f"{shown(path)} has {what}; a recording of sound is added as audio")
 
     def rank(stream: Any) -> tuple[bool, int]:
         context = stream.codec_context
-        return bool(int(stream.disposition) & _DEFAULT), context.width * context.height
+        return bool(stream.disposition & Disposition.default), context.width * context.height
 
     return max(known, key=rank)
 
@@ -548,7 +521,7 @@ def _choose_stream(path: Path, container: Any) -> Any:
 def _check_size(path: Path, width: int, height: int) -> None:
     if width * height > MAX_PIXELS:
         raise MediaError(
-            f"{_shown(path)} states frames of {width} × {height} pixels; at most "
+            f"{shown(path)} states frames of {width} × {height} pixels; at most "
             f"{MAX_PIXELS // 1_000_000} megapixels (8K) are read: reduce it, or check whether the "
             "file is damaged"
         )
@@ -562,7 +535,7 @@ def _set_threads(stream: Any) -> None:
 
 
 def _first_picture(path: Path, container: Any, stream: Any) -> Picture:
-    zero_s = _zero_s(container)
+    start_s = zero_s(container)
     tried = 0
     try:
         for packet in container.demux(stream):
@@ -570,29 +543,17 @@ def _first_picture(path: Path, container: Any, stream: Any) -> Picture:
                 frames = packet.decode()
             except EOFError:
                 break
-            except _OUR_ERRORS:
+            except STREAM_ERRORS:
                 frames = []
             for frame in frames:
                 stamp = frame.pts if frame.pts is not None else frame.dts
                 if stamp is not None:
-                    return Picture(frame, float(stamp * frame.time_base) - zero_s)
+                    return Picture(frame, float(stamp * frame.time_base) - start_s)
             tried += 1
             if tried >= _PATIENCE:
                 break
-    except _OUR_ERRORS:
+    except STREAM_ERRORS:
         pass
     raise MediaError(
-        f"{_shown(path)}: no frame of its video can be decoded; the file is damaged or cut off"
+        f"{shown(path)}: no frame of its video can be decoded; the file is damaged or cut off"
     )
-
-
-def _zero_s(container: Any) -> float:
-    return container.start_time / av.time_base if container.start_time else 0.0
-
-
-def _duration_s(container: Any, stream: Any) -> float:
-    if container.duration:
-        return float(container.duration / av.time_base)
-    if stream.duration:
-        return float(stream.duration * stream.time_base)
-    return 0.0
