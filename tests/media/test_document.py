@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from onlooker.errors import MediaError
-from onlooker.media import document as media_document
 from onlooker.media.document import Document
+from onlooker.media.document import pages as document_pages
 from onlooker.media.reading_order import order_boxes
 
 
@@ -349,7 +349,7 @@ def test_huge_pictures_are_refused(tmp_path: Path) -> None:
 
 
 def test_render_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(media_document, "MAX_RENDER_SIDE_PX", 600)
+    monkeypatch.setattr(document_pages, "MAX_RENDER_SIDE_PX", 600)
     with Document.open(write(tmp_path, pdf([text(50, 200, "x")]))) as document:
         assert document.render(0, 100_000)[0].shape == (450, 600, 3)
         with pytest.raises(ValueError, match="positive"):

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from onlooker.errors import MediaError
-from onlooker.media import transcode as media_transcode
-from onlooker.media.transcode import keyframe_before, playable, remux, transcode
+from onlooker.media.transcode import keyframe_before, playability, playable, remux, transcode
 
 Recording = Callable[..., Path]
 
@@ -79,7 +78,7 @@ def test_without_an_encoder_there_are_frames(
     recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = recording("a.mp4", video="mpeg4", seconds=0.3)
-    monkeypatch.setattr(media_transcode, "VIDEO_ENCODERS", ("no_such_encoder",))
+    monkeypatch.setattr(playability, "VIDEO_ENCODERS", ("no_such_encoder",))
     found = playable(path)
     assert (found.direct, found.method) == (False, "frames")
     assert "no encoder" in found.reason
