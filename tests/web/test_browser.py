@@ -165,6 +165,9 @@ def test_play_from_a_hit(page: Any, filled: Any) -> None:
     page.locator('#tabs a[href="#panel-said"]').click()
     assert "one sample at a time" in current.inner_text()
     assert page.locator('#strip a[aria-current="true"]').get_attribute("data-view") == "2"
+    page.locator('#tabs a[href="#panel-seen"]').click()
+    lines = page.locator(".seen li.now").all_inner_texts()
+    assert lines == ["Stochastic gradient", "One sample at a time"]
 
 
 def test_boxes_are_where_the_words_are(page: Any, filled: Any, client: Any) -> None:

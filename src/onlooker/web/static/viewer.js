@@ -57,6 +57,7 @@ document.addEventListener("DOMContentLoaded", () => {
   const views = listed("#strip a");
   const seen = listed(".on-view");
   views.now = views.findIndex((view) => view.item.hasAttribute("aria-current"));
+  const seenLines = Object.assign(listed(".seen li").filter((line) => line.start !== null), { from: Infinity, until: Infinity });
   const hitViews = new Set(hits.map((hit) => hit.view));
   if (views.length <= 600) views.forEach((view) => view.item.classList.toggle("has-hit", hitViews.has(view.view)));
   const lastBefore = (list, t) => {
@@ -221,14 +222,20 @@ document.addEventListener("DOMContentLoaded", () => {
       markView(view);
       current = views[view].view;
     }
-    const group = seen.findIndex((item) => item.view === current);
-    if (group !== seen.now || force) {
-      if (seen.now >= 0 && seen[seen.now]) seen[seen.now].item.classList.remove("current");
-      seen.now = group;
-      if (group >= 0) {
-        seen[group].item.classList.add("current");
-        bring($("panel-seen"), seen[group].item, force);
+    // A line may stay on over many slides; it is listed once, with the slide it was read on.
+    if (t < seenLines.from || t >= seenLines.until || force) {
+      seenLines.from = -Infinity;
+      seenLines.until = Infinity;
+      for (const line of seenLines) {
+        for (const edge of [line.start, line.end]) {
+          if (edge <= t) seenLines.from = Math.max(seenLines.from, edge);
+          else seenLines.until = Math.min(seenLines.until, edge);
+        }
+        line.item.classList.toggle("now", line.start <= t && t < line.end);
       }
+      for (const group of seen) group.item.classList.toggle("current", Boolean(group.item.querySelector(".now")));
+      const first = seen.findLast((group) => group.item.classList.contains("current"));
+      if (first) bring($("panel-seen"), first.item, force);
     }
     draw();
   };
