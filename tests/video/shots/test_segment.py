@@ -301,9 +301,9 @@ def test_scrolling_text_is_read_often_enough(tmp_path: Path) -> None:
     groups = groups_of(path)
     tops = [min(1800.0, group.best_s * 60) for group in groups]
     # Every line stands on some picture that is read: none is further than a page from the next.
-    # At the beginning half a second passes before a scroll is known, at the end it comes to rest.
+    # What leaves in the first second or enters in the last two may be missed.
     assert tops[0] <= 60
-    assert max(np.diff([*tops, 2160.0])) <= 380
+    assert max(np.diff([*tops, 2160.0 - 120])) <= 380
     assert len(groups) <= 16
 
 

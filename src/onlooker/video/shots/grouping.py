@@ -57,7 +57,6 @@ class _Group:
     score: float
     scored_s: float
     steps: list[BuildStep] = field(default_factory=list)
-    moving: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +125,12 @@ class Grouper:
         previous = self._previous
         if previous is not None and previous.luma.shape != glance.luma.shape:
             # The stream changed its size in mid-flow: nothing can be compared across that.
+            shot = self._group.shot + 1 if self._group is not None else 0
             self.end(glance.time_s)
-            previous = self._group = None
+            self._begin_stream(glance, shot)
+            return
         if previous is None or self._group is None:
-            self._begin_stream(glance)
+            self._begin_stream(glance, 0)
             return
         near = glance.time_s - previous.time_s <= NEAR_S or glance.picture is previous.picture
         if near:
@@ -149,7 +150,7 @@ class Grouper:
             self._finish(end_s)
         self._group = self._previous = None
 
-    def _begin_stream(self, glance: Glance) -> None:
+    def _begin_stream(self, glance: Glance, shot: int) -> None:
         rows_columns = compare.grid(glance.luma.shape)
         self._recent = np.zeros(rows_columns, np.float32)
         self._lasting = np.zeros(rows_columns, np.float32)
@@ -159,7 +160,7 @@ class Grouper:
         self._changed_s = glance.time_s
         self._cut = False
         self._token_s = self._looked_s = glance.time_s
-        self._group = _Group(glance.time_s, "shot", 0, glance, 0.0, glance.time_s)
+        self._group = _Group(glance.time_s, "shot", shot, glance, 0.0, glance.time_s)
 
     def _watch_motion(self, previous: Glance, glance: Glance) -> None:
         moved = compare.moved_blocks(previous.luma, glance.luma)

@@ -3,7 +3,7 @@
 A still slide is coded in tiny packets; a new line, a cut or a dissolve in large ones. So the sizes
 of the packets, which are read without decoding, tell *where* to look, and the pictures there tell
 *what* happened. Of each group of pictures (GOP: a key frame and what refers to it) the first half
-second is decoded always: it shows what moves. The rest is decoded
+second is decoded, every four seconds at least: it shows what moves. The rest is decoded
 
 - around packets that are large for their GOP, and where large ones begin or end,
 - where the next key frame shows another picture and nothing explains it,
@@ -18,7 +18,8 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,8 @@ from onlooker.video.shots.grouping import Grouper
 
 # Beginning of each GOP that is looked at: long enough to see a speaker move.
 _PROBE_S = 0.5
+# Of GOPs shorter than this, not each is looked into: this often is enough to know what moves.
+_PROBE_EVERY_S = 4.0
 # How finely is looked where something may change, and where nothing is expected.
 _FINE_S = 0.15
 _COARSE_S = 0.3
@@ -136,6 +139,9 @@ class Sampler:
         self._last: Picture | None = None  # the last decoded picture
         self._contiguous = False  # whether no frame was left out since
         self._gop_s = 0.0  # longest GOP so far
+        self._probed_s = float("-inf")  # beginning of the last GOP that was looked into
+        self._mean_size = 0.0  # of its packets
+        self._ahead: tuple[float, Glance | None] | None = None  # the next key frame and its time
         self._cut = False  # whether the GOP before ended early
         self.end_s = 0.0
         """End of the last frame that was read."""
@@ -143,10 +149,9 @@ class Sampler:
         """Frames that were decoded so far."""
 
     def run(self) -> Iterator[float]:
-        """Look at the whole video; yields the time reached, a GOP at a time."""
-        packets = self._video.read_packets()
-        for gop in gops(self._from_first_key(packets)):
-            self._look_at(gop)
+        """Look at the whole video; yields the time reached, at each group that ended and GOP."""
+        for gop in gops(self._video.read_packets()):
+            yield from self._look_at(gop)
             self.end_s = max(self.end_s, max(packet.time_s for packet in gop.packets))
             yield self.end_s
         # The last frame lasts as long as the file says, else as long as any.
@@ -154,15 +159,7 @@ class Sampler:
         if self._last is not None and self._contiguous:
             self._look(self._last, self.end_s - _JUST_S, cut=False)
 
-    def _from_first_key(self, packets: Iterator[Packet]) -> Iterator[Packet]:
-        """Leave out what cannot be decoded for want of a key frame."""
-        for packet in packets:
-            if packet.is_key:
-                yield packet
-                break
-        yield from packets
-
-    def _look_at(self, gop: Gop) -> None:
+    def _look_at(self, gop: Gop) -> Iterator[float]:
         video, grouper = self._video, self._grouper
         start_s = gop.packets[0].time_s
         early = gop.following is not None and gop.duration_s < _EARLY * self._gop_s
@@ -171,6 +168,10 @@ class Sampler:
                 # Every frame is a key frame, or nearly: take as many as are needed.
                 return
             self._gop_s = max(self._gop_s, gop.duration_s)
+            if self._is_known(gop):
+                self._contiguous, self._cut = False, early
+                return
+            self._probed_s, self._mean_size = start_s, _mean_size(gop)
         telling_s: list[float] | None = None  # found when it is known whether the picture moves
         checked: int | None = None
         for packet in gop.packets:
@@ -188,12 +189,39 @@ class Sampler:
             video.skip("DEFAULT" if near or self._slow else "NONREF")
             searching = checked is not None and not grouper.is_moving
             self._take(video.decode(packet), fine=near or searching)
+            if grouper.finished:
+                # At once, as each holds a picture.
+                yield self._looked_s
         video.skip("DEFAULT")
         if gop.whole:
             contiguous, self._contiguous = self._contiguous, True
             self._take(video.decode(None), fine=True)
             self._contiguous = contiguous
         self._cut = early
+
+    def _is_known(self, gop: Gop) -> bool:
+        """Whether a short GOP may be left out altogether, as it goes on like those before."""
+        grouper = self._grouper
+        if self._cut or grouper.busy or gop.following is None:
+            return False
+        if gop.following.time_s - self._probed_s > _PROBE_EVERY_S:
+            return False
+        if telling_packets(gop, moving=grouper.is_moving):
+            return False
+        mean = _mean_size(gop)
+        if max(mean, self._mean_size) > _TURN_TIMES * min(mean, self._mean_size):
+            return False
+        if grouper.is_moving:
+            return grouper.unseen(gop.following.time_s - self._probed_s) < _MOST_UNSEEN
+        return not self._differs(gop.packets[0])
+
+    def _differs(self, key: Packet) -> bool:
+        """Whether a key frame shows something else than what is known."""
+        if self._ahead is None or self._ahead[0] != key.time_s:
+            picture = self._video.decode_alone(key)
+            self._ahead = key.time_s, Glance.of(picture) if picture is not None else None
+        glance = self._ahead[1]
+        return glance is not None and self._grouper.differs(glance)
 
     def _is_explained(self, gop: Gop, early: bool) -> bool:
         """Whether the next key frame shows what is known, so that the rest may be skipped."""
@@ -204,8 +232,7 @@ class Sampler:
             return self._grouper.unseen(gop.duration_s) < _MOST_UNSEEN
         if early:
             return True
-        picture = self._video.decode_alone(gop.following)
-        return picture is None or not self._grouper.differs(Glance.of(picture))
+        return not self._differs(gop.following)
 
     def _take(self, pictures: list[Picture], *, fine: bool) -> None:
         step_s = _FINE_S if fine or self._grouper.busy else _COARSE_S
@@ -228,5 +255,13 @@ class Sampler:
             self._grouper.see(Glance.of(picture, time_s), cut=cut)
 
 
-def _is_near(time_s: float, telling_s: list[float] | tuple[()]) -> bool:
-    return any(at_s - _BEFORE_S <= time_s <= at_s + _AFTER_S for at_s in telling_s)
+def _mean_size(gop: Gop) -> float:
+    """Return the mean size of the packets after the key frame, _LARGE_BYTES at least."""
+    rest = gop.packets[1:]
+    return max(_LARGE_BYTES, sum(packet.size for packet in rest) / max(1, len(rest)))
+
+
+def _is_near(time_s: float, telling_s: Sequence[float]) -> bool:
+    """Whether one of some times, sorted, is near."""
+    place = bisect_left(telling_s, time_s - _AFTER_S)
+    return place < len(telling_s) and telling_s[place] - _BEFORE_S <= time_s
