@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from onlooker.errors import StoreError
 from onlooker.library import Library
 from onlooker.library.scan import ALWAYS_EXCLUDED, excluded, walk
 
@@ -177,3 +178,133 @@ def test_a_path_that_does_not_exist(library: Library, photos: Path) -> None:
     summary = add(library, photos / "nothing", photos / "a.png")
     assert [path.name for path, _ in summary.failed] == ["nothing"]
     assert names(library) == ["a.png"]
+
+
+def test_files_that_changed_places_keep_their_records(library: Library, photos: Path) -> None:
+    add(library, photos)
+    before = {media.public_id: media.size_bytes for media in library.media()}
+    (photos / "a.png").rename(photos / "x")
+    (photos / "trip" / "c.png").rename(photos / "a.png")
+    (photos / "x").rename(photos / "trip" / "c.png")
+    (photos / "b.jpg").rename(photos / "e.jpg")
+    library.update(stages=("look",))
+    assert {media.public_id: media.size_bytes for media in library.media()} == before
+    assert names(library) == ["a.png", "c.png", "e.jpg"]
+    for media in library.media():
+        [row] = library.store.moments(media.id, ("name",))
+        assert row.moment.text == media.paths[0].path.name
+    assert library.verify() == []
+
+
+def test_renumbered_files_keep_their_records(library: Library, photos: Path) -> None:
+    add(library, photos)
+    before = sorted(media.public_id for media in library.media())
+    (photos / "b.jpg").rename(photos / "c.png")
+    (photos / "a.png").rename(photos / "b.jpg")
+    shutil.copyfile(photos / "trip" / "c.png", photos / "a.png")
+    library.update(stages=("look",))
+    assert sorted(media.public_id for media in library.media()) == before
+
+
+def test_a_file_moved_to_another_known_folder_keeps_its_records(
+    library: Library, photos: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "archive").mkdir()
+    Image.new("RGB", (9, 9)).save(tmp_path / "archive" / "old.png")
+    add(library, photos, tmp_path / "archive")
+    before = {media.public_id for media in library.media()}
+    (photos / "a.png").rename(tmp_path / "archive" / "a.png")
+    library.update(stages=("look",))
+    assert {media.public_id for media in library.media()} == before
+    (tmp_path / "archive" / "a.png").rename(photos / "back.png")
+    library.update(stages=("look",))
+    assert {media.public_id for media in library.media()} == before
+
+
+def test_a_folder_emptied_below_a_known_one_is_not_offline(library: Library, photos: Path) -> None:
+    add(library, photos)
+    (photos / "trip" / "c.png").unlink()
+    summary = add(library, photos / "trip")
+    assert (summary.offline, summary.removed) == ([], 1)
+    assert names(library) == ["a.png", "b.jpg"]
+    assert not any(root.offline for root in library.store.roots())
+
+
+def test_a_file_that_failed_is_tried_again(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("onlooker.library.scan.content_hash", denied)
+        summary = add(library, photos)
+    assert len(summary.failed) == 3
+    assert all("permission denied" in reason for _, reason in summary.failed)
+    # chmod leaves size and time as they are
+    assert library.update(stages=("look",)).failed == []
+    assert names(library) == ["a.png", "b.jpg", "c.png"]
+
+
+def test_a_failed_file_with_a_name_of_any_bytes(library: Library, photos: Path) -> None:
+    try:
+        (photos / os.fsdecode(b"empty-\xe9.png")).write_bytes(b"")
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    [(path, reason)] = add(library, photos).failed
+    assert os.fsencode(path.name) == b"empty-\xe9.png"
+    assert "empty-\\xe9.png is empty" in reason
+    [(row, _)] = library.store.failures()
+    assert row.reason == reason  # type: ignore[union-attr]
+
+
+def test_patterns_stay_until_others_are_given(library: Library, photos: Path) -> None:
+    add(library, photos, exclude=("trip",))
+    add(library, photos)
+    assert names(library) == ["a.png", "b.jpg"]
+    library.remove(photos / "a.png")
+    add(library, photos)
+    assert names(library) == ["b.jpg"]
+    add(library, photos, exclude=("nothing",))
+    assert names(library) == ["b.jpg", "c.png"]
+    add(library, photos / "a.png")
+    add(library, photos)
+    assert names(library) == ["a.png", "b.jpg", "c.png"]
+
+
+def test_what_was_added_by_name_survives_the_folder_around_it(
+    library: Library, photos: Path
+) -> None:
+    (photos / ".hidden").mkdir()
+    shutil.copyfile(photos / "a.png", photos / ".hidden" / "h.png")
+    (photos / "a.png").unlink()
+    add(library, photos / ".hidden")
+    add(library, photos)
+    library.update(stages=("look",))
+    assert names(library) == ["b.jpg", "c.png", "h.png"]
+
+
+def test_remove_forgets_all_or_nothing(library: Library, photos: Path) -> None:
+    add(library, photos)
+    with pytest.raises(StoreError, match="nothing"):
+        library.remove(photos / "a.png", photos / "nothing.png")
+    assert names(library) == ["a.png", "b.jpg", "c.png"]
+
+
+def test_no_scan_goes_on_after_its_time(library: Library, photos: Path) -> None:
+    add(library, photos)
+    (photos / "a.png").unlink()
+    summary = library.update(stages=("look",), until=1.0)
+    assert summary.stopped
+    assert names(library) == ["a.png", "b.jpg", "c.png"]  # what was not walked is not gone
+
+
+def test_a_sidecar_alone_costs_no_reading_of_the_file(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(library, photos)
+    (photos / "metadata.csv").write_text("path,title\na.png,Harbour\n", encoding="utf-8")
+    monkeypatch.setattr("onlooker.library.scan.content_hash", None)
+    summary = library.update(stages=("look",))
+    assert (summary.changed, summary.failed) == (1, [])
+    assert library.search("harbour").hits

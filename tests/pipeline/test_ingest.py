@@ -16,6 +16,7 @@ from onlooker.library.estimate import estimate
 from onlooker.library.export import write_csv
 from onlooker.library.ingest import Event
 from onlooker.library.store import STAGES, Filters
+from onlooker.records import Moment
 
 pytestmark = pytest.mark.weights
 
@@ -187,3 +188,66 @@ def test_csv_cells_are_no_formulas(media_folder, tmp_path: Path) -> None:
 def test_events_are_plain_values(indexed) -> None:
     _, _, events = indexed
     assert json.dumps([event.reason for event in events])
+
+
+def test_subtitles_that_come_and_go(
+    media_copy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def transcribed(medium: rooms.Medium, progress: rooms.Progress) -> rooms.Analysis:
+        if any(row.stage == "look" for row in medium.earlier() if row.moment.kind == "speech"):
+            return rooms.Analysis(reason="transcript from subtitles")
+        return rooms.Analysis(
+            moments=[Moment(kind="speech", text="machine words", start_s=0.0, end_s=1.0)]
+        )
+
+    monkeypatch.setitem(rooms.STEPS, ("audio", "hear"), transcribed)
+    talk, subtitles = (
+        media_copy.root / "talk/interview.opus",
+        media_copy.root / "talk/interview.vtt",
+    )
+    kept = subtitles.read_text(encoding="utf-8")
+    subtitles.unlink()
+    library = Library.open(tmp_path / "library")
+    library.add(talk)
+    [medium] = library.media()
+
+    def spoken() -> list[str]:
+        return [row.moment.text for row in library.store.moments(medium.id, ("speech",))]
+
+    assert spoken() == ["machine words"]
+    subtitles.write_text(kept, encoding="utf-8")
+    library.update()
+    assert spoken() == ["A binary network counts bits."]
+    subtitles.write_text(kept.replace("bits", "bytes"), encoding="utf-8")
+    assert library.update().done["hear"] == 0
+    assert spoken() == ["A binary network counts bytes."]
+    subtitles.unlink()
+    library.update()
+    assert spoken() == ["machine words"]
+
+
+def test_a_file_that_is_gone_when_its_turn_comes(media_copy, tmp_path: Path) -> None:
+    library = Library.open(tmp_path / "library")
+
+    def vanish(event: Event) -> None:
+        if event.kind == "start":
+            (media_copy.root / "photos" / "shop.png").unlink(missing_ok=True)
+            (media_copy.root / "photos" / "shop again.png").unlink(missing_ok=True)
+
+    summary = library.add(media_copy.root / "photos", stages=("look",), on_event=vanish)
+    [(path, reason)] = summary.failed
+    assert path.name.startswith("shop") and "vanished" in reason
+    assert library.update(stages=("look",)).removed == 2
+
+
+def test_corrections_survive_edited_subtitles(media_copy, tmp_path: Path) -> None:
+    library = Library.open(tmp_path / "library")
+    library.add(media_copy.root / "talk/lecture.mp4", stages=("look",))
+    [hit, *_] = library.search("slope of the loss").hits
+    library.store.correct(hit.moment.id, "We follow the slope of the error.")
+    path = media_copy.root / "talk/lecture.srt"
+    path.write_text(path.read_text(encoding="utf-8").replace("bit", "digit"), encoding="utf-8")
+    library.update(stages=("look",))
+    assert not library.search('"slope of the loss"').hits
+    assert library.search('"slope of the error"').hits[0].moment.producer.startswith("person")
+    assert library.search('"one digit per weight"').hits

@@ -8,15 +8,17 @@ is done again; what it had stored is not.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from onlooker.library.analyzers import Analysis, Engines, Medium, Progress, analyze
-from onlooker.library.store import STAGES, MediaRow, PathRow, Stage, Store
+from onlooker.library.store import STAGES, MediaRow, Stage, Store
+from onlooker.media.files import shown
 
 # Seconds of work on a small machine, only to weigh files against each other in the progress bar:
 # a second of video, a page, a photo. Measured orders of magnitude, no promise.
@@ -106,134 +108,121 @@ class Ingest:
         store: The store, already locked for writing.
         engines: The predictors.
         on_event: Called from the same thread; must not write to the store.
+        until: POSIX time stamp after which no further file is begun.
     """
 
-    def __init__(self, store: Store, engines: Engines, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engines: Engines,
+        on_event: Callable[[Event], None],
+        *,
+        until: float | None = None,
+    ) -> None:
         self._store = store
         self._engines = engines
         self._on_event = on_event
-        self._progress: Progress | None = None
+        self._until = until
         self._stopped = ""
 
-    def stop(self, reason: str) -> None:
-        """Stop as soon as possible; the medium at work is left for the next run."""
-        self._stopped = reason
-        if self._progress is not None:
-            self._progress.stop()
+    def should_stop(self) -> bool:
+        """Return whether no further file may be begun."""
+        if self._until is not None and time.time() >= self._until:
+            self._stopped = "the time given with --until is over"
+        return bool(self._stopped)
 
-    @property
-    def stopped(self) -> str:
-        """Why the work was stopped; empty while it goes on."""
-        return self._stopped
-
-    def run(
-        self,
-        summary: Summary,
-        *,
-        stages: Sequence[Stage],
-        until: float | None = None,
-        newest_first: bool = False,
-    ) -> None:
+    def run(self, summary: Summary, *, stages: Sequence[Stage], newest_first: bool = False) -> None:
         """Do the passes.
 
         Args:
             summary: Filled as the work goes on.
             stages: Which passes, in their order.
-            until: POSIX time stamp after which no further medium is begun.
             newest_first: Begin with the newest media.
         """
         for stage in STAGES:
             if stage in stages and not self._stopped:
-                self._pass(summary, stage, until, newest_first)
+                self._pass(summary, stage, newest_first)
         if self._stopped:
             summary.stopped = self._stopped
             self._on_event(Event(kind="stopped", reason=self._stopped))
 
-    def _pass(
-        self, summary: Summary, stage: Stage, until: float | None, newest_first: bool
-    ) -> None:
+    def _pass(self, summary: Summary, stage: Stage, newest_first: bool) -> None:
         producer = self._engines.producer(stage)
         ids = self._store.pending(stage, producer=producer, newest_first=newest_first)
         costs: dict[int, float] = {}
         for some in batched(ids, _COSTED):
             rows = self._store.media_of(some)
             costs |= {media_id: cost_s(row, stage) for media_id, row in rows.items()}
-        total = sum(costs.values())
-        done = 0.0
+        turn = Event(
+            kind="start", stage=stage, work_total=sum(costs.values()), media_total=len(ids)
+        )
         for position, media_id in enumerate(ids, 1):
-            if until is not None and time.time() >= until:
-                self._stopped = "the time given with --until is over"
-            if self._stopped:
+            if self.should_stop():
                 return
             row = self._store.media(media_id)
-            path = _first_there(row)
-            if path is None:
-                done += costs[media_id]
-                continue
-            cost = costs[media_id]
+            turn = replace(turn, position=position, media_seconds=row.facts.duration_s or 0.0)
+            self._do(row, turn, costs[media_id], summary)
+            turn = replace(turn, work_done=turn.work_done + costs[media_id])
 
-            def event(
-                kind: Literal["start", "progress", "done", "failed", "skipped"],
-                fraction: float,
-                *,
-                seconds: float = 0.0,
-                moments: int = 0,
-                reason: str = "",
-                # Bound now: a progress event may come from within this very iteration only.
-                base: float = done,
-                of: float = cost,
-                at: Path = path,
-                number: int = position,
-                length: float = row.facts.duration_s or 0.0,
-            ) -> None:
-                self._on_event(
-                    Event(
-                        kind=kind,
-                        stage=stage,
-                        path=at,
-                        fraction=fraction,
-                        work_done=base + fraction * of,
-                        work_total=total,
-                        position=number,
-                        media_total=len(ids),
-                        seconds=seconds,
-                        media_seconds=length,
-                        moments=moments,
-                        reason=reason,
-                    )
+    def _do(self, row: MediaRow, turn: Event, cost: float, summary: Summary) -> None:
+        """Do one stage of one medium, and tell how it goes; ``turn`` is its first event."""
+        stage = turn.stage
+        assert stage is not None
+        path = _first_there(row)
+        if path is None:
+            # The scan saw it, so it has just gone; its work waits for the next update.
+            path = row.paths[0].path if row.paths else Path(row.title)
+            reason = f"cannot open {shown(path)}: it vanished"
+            summary.failed.append((path, reason))
+            self._on_event(replace(turn, kind="failed", path=path, fraction=1.0, reason=reason))
+            return
+        turn = replace(turn, path=path)
+        self._on_event(turn)
+        began = time.perf_counter()
+
+        def report(fraction: float) -> None:
+            self._on_event(
+                replace(
+                    turn,
+                    kind="progress",
+                    fraction=fraction,
+                    work_done=turn.work_done + fraction * cost,
+                    seconds=time.perf_counter() - began,
                 )
+            )
 
-            event("start", 0.0)
-            began = time.perf_counter()
-
-            def report(fraction: float, tell: Any = event, since: float = began) -> None:
-                tell("progress", fraction, seconds=time.perf_counter() - since)
-
-            self._progress = Progress(report)
-            earlier = partial(self._store.moments, media_id)
-            medium = Medium(row, path, earlier, self._engines)
-            analysis = analyze(medium, stage, self._progress)
-            seconds = time.perf_counter() - began
-            if self._progress.stopped:
-                return  # half a result is no result
-            self._keep(row, path, stage, analysis, seconds)
-            done += cost
-            summary.moments += len(analysis.moments)
-            if analysis.state == "done":
-                summary.done[stage] += 1
-                event("done", 1.0, seconds=seconds, moments=len(analysis.moments),
-                      reason=analysis.reason)  # fmt: skip
-            elif analysis.state == "failed":
-                summary.failed.append((path, analysis.reason))
-                event("failed", 1.0, seconds=seconds, reason=analysis.reason)
-            else:
-                summary.skipped.append((path, analysis.reason))
-                event("skipped", 1.0, seconds=seconds, reason=analysis.reason)
+        earlier = partial(self._store.moments, row.id)
+        analysis = analyze(Medium(row, path, earlier, self._engines), stage, Progress(report))
+        seconds = time.perf_counter() - began
+        self._keep(row, path, stage, analysis, seconds)
+        summary.moments += len(analysis.moments)
+        kind: Literal["done", "failed", "skipped"] = "done"
+        if analysis.state == "done":
+            summary.done[stage] += 1
+        elif analysis.state == "failed":
+            kind = "failed"
+            summary.failed.append((path, analysis.reason))
+        else:
+            kind = "skipped"
+            summary.skipped.append((path, analysis.reason))
+        self._on_event(
+            replace(
+                turn,
+                kind=kind,
+                fraction=1.0,
+                work_done=turn.work_done + cost,
+                seconds=seconds,
+                moments=len(analysis.moments),
+                reason=analysis.reason,
+            )
+        )
 
     def _keep(
         self, row: MediaRow, path: Path, stage: Stage, analysis: Analysis, seconds: float
     ) -> None:
         producer = self._engines.producer(stage)
+        if stage == "look":
+            self._hear_again(row, analysis)
         if analysis.facts is not None:
             times = [p.mtime_ns for p in row.paths if p.path == path]
             self._store.put_facts(
@@ -253,8 +242,19 @@ class Ingest:
             reason=analysis.reason,
         )
 
+    def _hear_again(self, row: MediaRow, analysis: Analysis) -> None:
+        """Where subtitles came or went, have the speech pass choose its source anew."""
+        heard = any(task.stage == "hear" and task.state != "pending" for task in row.tasks)
+        if not heard or analysis.state != "done":
+            return
+        had = any(m.stage == "look" for m in self._store.moments(row.id, ("speech",)))
+        if had != any(moment.kind == "speech" for moment in analysis.moments):
+            self._store.put_failure(
+                row.id, "hear", self._engines.producer("hear"), "pending", "subtitles changed"
+            )
+
 
 def _first_there(row: MediaRow) -> Path | None:
     """Return the first place where a medium can be read now."""
-    rows: tuple[PathRow, ...] = row.paths
-    return next((p.path for p in rows if p.state == "present" and p.path.exists()), None)
+    present = (place.path for place in row.paths if place.state == "present")
+    return next((path for path in present if os.path.exists(path)), None)  # noqa: PTH110 no errors

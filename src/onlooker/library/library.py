@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Self
 from onlooker.errors import StoreError
 from onlooker.library.ingest import Event, Ingest, Summary
 from onlooker.library.store import STAGES, Filters, MediaRow, Problem, RootRow, Stage, Store
+from onlooker.media.files import reason as reason_of
+from onlooker.media.files import shown
 
 if TYPE_CHECKING:
     from onlooker.library.scan import Scanner
@@ -30,6 +32,10 @@ def default_folder() -> Path:
         return Path.home() / "Library" / "Application Support" / "Onlooker"
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(data) / "onlooker"
+
+
+# Begins the patterns that `Library.remove` adds; a pattern with a folder is taken as a whole path.
+_REMOVED = "./"
 
 
 def _absolute(path: Path | str) -> Path:
@@ -103,6 +109,7 @@ class Library:
             paths: Files or folders; folders are taken with all below them and are remembered for
                 `update`.
             exclude: Patterns of files and folders to leave out (``drafts``, ``*.tmp``, ``a/b*``).
+                They are remembered with each folder until other ones are given.
             stages: Which passes to do now.
             until: POSIX time stamp after which no further medium is begun.
             newest_first: Begin with the newest media.
@@ -155,22 +162,25 @@ class Library:
         summary = Summary()
         began = time.perf_counter()
         with self.store.writer():
-            ingest = Ingest(self.store, Engines(), on_event)
+            ingest = Ingest(self.store, Engines(), on_event, until=until)
             scanner = Scanner(
                 self.store,
                 self.folder,
                 on_file=lambda path: on_event(Event(kind="scan", path=path)),
-                should_stop=lambda: bool(ingest.stopped),
+                should_stop=ingest.should_stop,
             )
             try:
                 if paths is None:
-                    for root in self.store.roots():
+                    # The deepest first: of two that meet one file, the outer folder keeps it.
+                    for root in sorted(self.store.roots(), key=lambda r: -len(r.path.parts)):
                         scanner.scan(root)
                     if retry:
                         self.store.retry()
                 else:
                     for path in paths:
                         self._add_path(path, exclude, scanner, summary)
+                scanner.finish()
+                self._merge_roots()
                 found = scanner.result
                 summary.seen, summary.added = found.seen, found.added
                 summary.changed, summary.removed = found.changed, found.removed
@@ -178,9 +188,9 @@ class Library:
                 summary.offline += found.offline
                 for path in found.offline:
                     on_event(Event(kind="offline", path=path, reason="not there now; kept"))
-                for row in found.failed:
-                    on_event(Event(kind="failed", path=row.path, reason=row.reason))
-                ingest.run(summary, stages=stages, until=until, newest_first=newest_first)
+                for path, reason in summary.failed:
+                    on_event(Event(kind="failed", path=path, reason=reason))
+                ingest.run(summary, stages=stages, newest_first=newest_first)
                 self.store.tidy()
             except KeyboardInterrupt:
                 # Every result is stored whole, so there is nothing to undo.
@@ -192,36 +202,32 @@ class Library:
     def _add_path(
         self, path: Path, exclude: Sequence[str], scanner: Scanner, summary: Summary
     ) -> None:
-        if not os.path.lexists(path):
-            summary.failed.append((path, f"{path} does not exist"))
+        try:
+            path.lstat()
+        except OSError as error:
+            summary.failed.append((path, f"cannot open {shown(path)}: {reason_of(error)}"))
             return
         if path == self.folder or self.folder in path.parents:
-            summary.failed.append((path, f"{path} lies inside the library itself"))
+            summary.failed.append((path, f"{shown(path)} lies inside the library itself"))
             return
-        around = self._root_around(path)
+        roots = self.store.roots()
+        around = _root_around(path, roots)
         if around is not None and not exclude:
             scanner.scan(around, only=path)
             return
-        root = self.store.add_root(path, exclude)
-        scanner.scan(root)
-        # Folders added earlier that lie below this one are part of it now.
-        for other in self.store.roots():
-            if path in other.path.parents:
-                self.store.remove_root(other.id)
+        known = next((root.exclude for root in roots if root.path == path), ())
+        # What a person removed stays removed, and patterns stay until others are given.
+        removed = tuple(pattern for pattern in known if pattern.startswith(_REMOVED))
+        scanner.scan(self.store.add_root(path, (*exclude, *removed) if exclude else known))
 
-    def _root_around(self, path: Path) -> RootRow | None:
-        """Return the known folder whose walk meets this path anyway."""
-        from onlooker.library.scan import ALWAYS_EXCLUDED, excluded
-        from onlooker.media.kind import SUFFIXES
-
-        if not path.is_dir() and path.suffix.lower() not in SUFFIXES:
-            return None
-        for root in self.store.roots():
-            if root.path in path.parents:
-                relative = path.relative_to(root.path).as_posix()
-                if not excluded(relative, (*ALWAYS_EXCLUDED, *root.exclude)):
-                    return root
-        return None
+    def _merge_roots(self) -> None:
+        """Forget folders that were added before one around them, which contains them now."""
+        roots = self.store.roots()
+        for root in roots:
+            around = _root_around(root.path, roots)
+            # Where a walk was stopped, its paths do not belong to the outer folder yet.
+            if around is not None and next(self.store.paths(root.id), None) is None:
+                self.store.remove_root(root.id)
 
     # -- looking -----------------------------------------------------------------------------------
 
@@ -258,32 +264,33 @@ class Library:
         Raises:
             StoreError: A path is not in the library.
         """
+        chosen = [_absolute(path) for path in paths]
         with self.store.writer():
+            known = [root.path for root in self.store.roots()]
+            known += [row.path for row in self.store.paths()]
+            for path in chosen:
+                if not any(path == one or path in one.parents for one in known):
+                    raise StoreError(f"{shown(path)} is not in this library; see  onlooker list")
             before = len(self.store.list_media())
-            for given in paths:
-                self._remove_path(_absolute(given))
+            for path in chosen:
+                self._remove_path(path)
             return before - len(self.store.list_media())
 
     def _remove_path(self, path: Path) -> None:
-        roots = self.store.roots()
-        exact = [root for root in roots if root.path == path or path in root.path.parents]
-        for root in exact:
-            self.store.remove_root(root.id)
-        around = [root for root in roots if root.path in path.parents]
-        for root in around:
-            below: Iterable[Path] = [
-                row.path
-                for row in self.store.paths(root.id)
-                if row.path == path or path in row.path.parents
-            ]
-            if not below and not exact:
-                raise StoreError(f"{path} is not in this library; see  onlooker list")
-            # Without its wildcards, so that a name with brackets excludes just itself.
-            relative = _literal(path.relative_to(root.path).as_posix())
-            self.store.add_root(root.path, (*root.exclude, f"./{relative}"))
-            self.store.forget_paths(below)
-        if not exact and not around:
-            raise StoreError(f"{path} is not in this library; see  onlooker list")
+        for root in self.store.roots():
+            if root.path == path or path in root.path.parents:
+                self.store.remove_root(root.id)
+            elif root.path in path.parents:
+                # Without its wildcards, so that a name with brackets excludes just itself.
+                pattern = _REMOVED + _literal(path.relative_to(root.path).as_posix())
+                if pattern not in root.exclude:
+                    self.store.add_root(root.path, (*root.exclude, pattern))
+                below = [
+                    row.path
+                    for row in self.store.paths(root.id)
+                    if row.path == path or path in row.path.parents
+                ]
+                self.store.forget_paths(below)
 
     def verify(self, *, repair: bool = False) -> list[Problem]:
         """Check the library; only reads, unless ``repair``."""
@@ -291,6 +298,21 @@ class Library:
             return self.store.verify()
         with self.store.writer():
             return self.store.verify(repair=True)
+
+
+def _root_around(path: Path, roots: Sequence[RootRow]) -> RootRow | None:
+    """Return the known folder whose walk meets this path anyway."""
+    from onlooker.library.scan import ALWAYS_EXCLUDED, excluded
+    from onlooker.media.kind import SUFFIXES
+
+    if path.suffix.lower() not in SUFFIXES and not os.path.isdir(path):  # noqa: PTH112 no errors
+        return None
+    for root in roots:
+        if root.path in path.parents:
+            relative = path.relative_to(root.path).as_posix()
+            if not excluded(relative, (*ALWAYS_EXCLUDED, *root.exclude)):
+                return root
+    return None
 
 
 def _literal(text: str) -> str:

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from onlooker.errors import MediaError
 from onlooker.library.analyzers import LOOK, names
-from onlooker.library.store import STAGES, Filters, PathRow, RootRow, Stage, Store
+from onlooker.library.store import STAGES, Content, Filters, PathRow, RootRow, Stage, Store
+from onlooker.media.files import reason as reason_of
+from onlooker.media.files import shown
 from onlooker.media.kind import SUFFIXES, sniff
 from onlooker.media.sidecars import stamp
 from onlooker.records import MediaKind
@@ -112,7 +114,7 @@ def walk(
             with os.scandir(folder) as listing:
                 entries = sorted(listing, key=lambda entry: os.fsencode(entry.name))
         except OSError as error:
-            failed(folder, f"the folder cannot be listed: {error.strerror}")
+            failed(folder, f"the folder {shown(folder)} cannot be listed: {reason_of(error)}")
             continue
         folders = []
         for entry in entries:
@@ -137,6 +139,9 @@ def _is_folder_link(entry: os.DirEntry[str]) -> bool:
 class Scanner:
     """Brings the store's picture of the file system up to date, one root at a time.
 
+    New files are recorded as they are met. What replaces or ends something known waits until
+    `finish`: only then is it clear where a content that left its path lies now.
+
     Args:
         store: Where to tell it.
         library_folder: The library's own folder, left out of every walk.
@@ -157,6 +162,8 @@ class Scanner:
         self._on_file = on_file
         self._should_stop = should_stop
         self._renamed: set[int] = set()
+        self._changed: list[Content] = []
+        self._gone: list[Path] = []
         self.result = ScanResult()
 
     def scan(self, root: RootRow, only: Path | None = None) -> None:
@@ -167,17 +174,15 @@ class Scanner:
             only: Look no further than this folder or file below it.
         """
         top = only or root.path
-        known = {
-            row.path: row
-            for row in self._store.paths(root.id)
-            if row.path == top or top in row.path.parents
-        }
-        if not self._is_there(top, known):
+        known = {row.path: row for row in self._store.paths(root.id)}
+        if not self._is_there(root.path, known):
             self._store.set_root_offline(root.id, True)
             self.result.offline.append(root.path)
             return
         if root.offline:
             self._store.set_root_offline(root.id, False)
+        if only is not None:
+            known = {path: row for path, row in known.items() if path == top or top in path.parents}
         seen: set[Path] = set()
         unlisted: list[Path] = []
 
@@ -197,15 +202,26 @@ class Scanner:
             seen.add(path)
             self._on_file(path)
             self._look_at(path, root, known.get(path) or self._store.path(path))
-        # Additions went first: a renamed file's content has its new path before the old one goes.
         gone = [
             path
             for path in known
             if path not in seen and not any(folder in path.parents for folder in unlisted)
         ]
         self._renamed |= {m for path in gone if (m := known[path].media_id) is not None}
-        self._store.forget_paths(gone)
+        self._gone += gone
         self.result.removed += len(gone)
+
+    def finish(self) -> None:
+        """Record what was replaced and what is gone, after all roots were scanned.
+
+        Where a scan was stopped nothing is done: a content that seems gone may lie in what was
+        not walked.
+        """
+        if self._should_stop():
+            return
+        self._renamed.update(self._store.settle(self._changed, self._gone))
+        self._changed.clear()
+        self._gone.clear()
         self._look_again_at_renamed()
 
     @staticmethod
@@ -227,47 +243,76 @@ class Scanner:
             status = path.stat()
             size, mtime = status.st_size, status.st_mtime_ns
             beside = stamp(path)
-            if known and (known.size_bytes, known.mtime_ns, known.beside) == (size, mtime, beside):
-                self.result.unchanged += 1
-                if known.state == "failed":
-                    self.result.failed.append(known)
-                elif known.root_id != root.id and known.media_id is not None:
-                    self._move(known, root)
+            # A file that failed is tried again: rights change without a new time.
+            sound = known is not None and known.media_id is not None and known.state != "failed"
+            if known and sound and (known.size_bytes, known.mtime_ns) == (size, mtime):
+                self._unchanged(replace(known, root_id=root.id, beside=beside), known)
                 return
-            if not stat.S_ISREG(status.st_mode):
-                raise MediaError(f"{path} is not a regular file")
-            if size == 0:
-                raise MediaError(f"{path} is empty (0 bytes)")
-            kind = sniff(path)
-            if kind is None:
-                raise MediaError(
-                    f"{path} is not a video, photo, PDF or audio file that can be opened"
-                )
-            digest = content_hash(path)
-            after = path.stat()
-            if (after.st_size, after.st_mtime_ns) != (size, mtime):
-                raise MediaError(f"{path} was changed while it was read; run the update again")
+            content = self._content(path, root, status, beside)
         except FileNotFoundError:
-            reason = "a link that leads nowhere" if path.is_symlink() else "the file vanished"
-            self._fail(path, root, size, mtime, beside, f"{path}: {reason}")
-            return
+            why = "it is a link that leads nowhere" if path.is_symlink() else "it vanished"
+            self._fail(path, root, size, mtime, beside, f"cannot open {shown(path)}: {why}")
         except OSError as error:
-            reason = f"{path} cannot be read: {error.strerror or error}"
+            reason = f"cannot read {shown(path)}: {reason_of(error)}"
             self._fail(path, root, size, mtime, beside, reason)
-            return
         except MediaError as error:
             self._fail(path, root, size, mtime, beside, str(error))
-            return
-        row = PathRow(
-            path=path, root_id=root.id, size_bytes=size, mtime_ns=mtime, media_id=None,
-            beside=beside,
-        )  # fmt: skip
-        media_id = self._store.put_path(row, content_hash=digest, kind=kind, stages=STAGES_OF[kind])
-        self._renamed.add(media_id)
-        if known:
-            self.result.changed += 1
         else:
-            self.result.added += 1
+            if known and known.media_id is not None:
+                self._changed.append(content)
+                self.result.changed += 1
+                return
+            self._renamed.add(self._store.put_path(
+                content.row, content_hash=content.content_hash, kind=content.kind,
+                stages=content.stages,
+            ))  # fmt: skip
+            if known:
+                self.result.changed += 1
+            else:
+                self.result.added += 1
+
+    def _content(self, path: Path, root: RootRow, status: os.stat_result, beside: str) -> Content:
+        """Read a file and tell what it is.
+
+        Raises:
+            MediaError: It is no medium, or changes at this moment.
+            OSError: It cannot be read.
+        """
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(f"{shown(path)} is not a regular file")
+        if status.st_size == 0:
+            raise MediaError(f"{shown(path)} is empty (0 bytes)")
+        kind = sniff(path)
+        if kind is None:
+            raise MediaError(
+                f"{shown(path)} is not a video, photo, PDF or audio file that can be opened"
+            )
+        digest = content_hash(path)
+        after = path.stat()
+        if (after.st_size, after.st_mtime_ns) != (status.st_size, status.st_mtime_ns):
+            raise MediaError(f"{shown(path)} was changed while it was read; run the update again")
+        row = PathRow(
+            path=path, root_id=root.id, size_bytes=status.st_size, mtime_ns=status.st_mtime_ns,
+            media_id=None, beside=beside,
+        )  # fmt: skip
+        return Content(row=row, content_hash=digest, kind=kind, stages=STAGES_OF[kind])
+
+    def _unchanged(self, now: PathRow, known: PathRow) -> None:
+        """Record what changed around a file whose bytes did not: files beside it, its root."""
+        assert known.media_id is not None
+        if now.beside == known.beside:
+            self.result.unchanged += 1
+        else:
+            self.result.changed += 1
+        if now == known:
+            return
+        medium = self._store.media(known.media_id)
+        self._store.put_path(
+            now,
+            content_hash=medium.content_hash,
+            kind=medium.kind,
+            stages=STAGES_OF[medium.kind],
+        )
 
     def _look_again_at_renamed(self) -> None:
         """Have media looked at again whose recorded names are not those they have now."""
@@ -279,17 +324,6 @@ class Scanner:
             if recorded and recorded != set(names(medium)):
                 self._store.put_failure(media_id, "look", LOOK, "pending", "renamed")
         self._renamed.clear()
-
-    def _move(self, known: PathRow, root: RootRow) -> None:
-        """Let a path belong to another root, which contains the one it was found under."""
-        assert known.media_id is not None
-        medium = self._store.media(known.media_id)
-        self._store.put_path(
-            replace(known, root_id=root.id),
-            content_hash=medium.content_hash,
-            kind=medium.kind,
-            stages=STAGES_OF[medium.kind],
-        )
 
     def _fail(
         self, path: Path, root: RootRow, size: int, mtime: int, beside: str, reason: str

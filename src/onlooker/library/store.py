@@ -68,6 +68,16 @@ class PathRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What lies at a path now: ``row`` (its ``media_id`` is not looked at) and its content."""
+
+    row: PathRow
+    content_hash: str
+    kind: MediaKind
+    stages: tuple[Stage, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
     """How far one stage of one medium is."""
 
@@ -257,6 +267,13 @@ class Store(Protocol):
         A new content becomes a medium with ``pending`` tasks for ``stages``. If the path had
         another content before, that medium loses the path (and is removed if it was its last).
         A changed ``beside`` makes the ``look`` stage pending again.
+        """
+
+    def settle(self, changed: Iterable[Content], gone: Iterable[Path]) -> list[int]:
+        """Record changed paths and remove gone ones in one step; return the changed media's ids.
+
+        Media that lie nowhere after all of it are removed: two files that changed places keep
+        their records.
         """
 
     def fail_path(self, row: PathRow) -> None:

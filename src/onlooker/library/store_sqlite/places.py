@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from onlooker.errors import StoreError
-from onlooker.library.store import PathRow, RootRow, Stage
+from onlooker.library.store import Content, PathRow, RootRow, Stage
 from onlooker.library.store_sqlite.base import Base
 from onlooker.library.store_sqlite.codec import pack_facts, pack_path, printable_name
 from onlooker.library.store_sqlite.indexing import drop_homeless, retitle
@@ -97,50 +97,73 @@ class Places(Base):
         stages: Sequence[Stage],
     ) -> int:
         """Record that a content lies at ``row.path``; return the medium's id."""
-        place = pack_path(row.path)
-        gone: list[str] = []
+        content = Content(row=row, content_hash=content_hash, kind=kind, stages=tuple(stages))
         with self._lock:
             with self._connections.writing() as connection:
-                known = connection.execute(
-                    "SELECT id FROM media WHERE content_hash = ?", (content_hash,)
-                ).fetchone()
-                if known is None:
-                    media_id = self._new_media(connection, row, content_hash, kind)
-                else:
-                    media_id = int(known[0])
-                before = connection.execute(
-                    "SELECT media_id, beside FROM path WHERE path = ?", (place,)
-                ).fetchone()
-                connection.execute(
-                    "INSERT OR REPLACE INTO path (path, root_id, media_id, size_bytes, mtime_ns, "
-                    "state, reason, beside) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        place,
-                        row.root_id,
-                        media_id,
-                        row.size_bytes,
-                        row.mtime_ns,
-                        row.state,
-                        row.reason,
-                        row.beside,
-                    ),
-                )
-                for stage in stages:
-                    connection.execute(
-                        "INSERT OR IGNORE INTO task (media_id, stage, state) "
-                        "VALUES (?, ?, 'pending')",
-                        (media_id, stage),
-                    )
-                if known is not None and (before[1] if before else "") != row.beside:
-                    connection.execute(
-                        "UPDATE task SET state = 'pending' WHERE media_id = ? AND stage = 'look'",
-                        (media_id,),
-                    )
-                if before is not None and before[0] is not None and before[0] != media_id:
-                    gone = drop_homeless(connection, [before[0]])
+                media_id, former = self._put(connection, content)
+                gone = drop_homeless(connection, [former])
                 retitle(connection, media_id)
             self._thumbnails.remove(gone)
         return media_id
+
+    def settle(self, changed: Iterable[Content], gone: Iterable[Path]) -> list[int]:
+        """Record changed paths and remove gone ones in one step; return the changed media's ids."""
+        with self._lock:
+            with self._connections.writing() as connection:
+                ids: list[int] = []
+                touched: set[int | None] = set()
+                for content in changed:
+                    media_id, former = self._put(connection, content)
+                    ids.append(media_id)
+                    touched |= {media_id, former}
+                touched |= _forget(connection, gone)
+                homeless = drop_homeless(connection, touched)
+                for one in touched:
+                    if one is not None:
+                        retitle(connection, one)
+            self._thumbnails.remove(homeless)
+        return ids
+
+    def _put(self, connection: sqlite3.Connection, content: Content) -> tuple[int, int | None]:
+        """Write one path; return its medium, and the one that lay there before if another."""
+        row = content.row
+        place = pack_path(row.path)
+        known = connection.execute(
+            "SELECT id FROM media WHERE content_hash = ?", (content.content_hash,)
+        ).fetchone()
+        if known is None:
+            media_id = self._new_media(connection, row, content.content_hash, content.kind)
+        else:
+            media_id = int(known[0])
+        before = connection.execute(
+            "SELECT media_id, beside FROM path WHERE path = ?", (place,)
+        ).fetchone()
+        connection.execute(
+            "INSERT OR REPLACE INTO path (path, root_id, media_id, size_bytes, mtime_ns, "
+            "state, reason, beside) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                place,
+                row.root_id,
+                media_id,
+                row.size_bytes,
+                row.mtime_ns,
+                row.state,
+                row.reason,
+                row.beside,
+            ),
+        )
+        for stage in content.stages:
+            connection.execute(
+                "INSERT OR IGNORE INTO task (media_id, stage, state) VALUES (?, ?, 'pending')",
+                (media_id, stage),
+            )
+        if known is not None and (before[1] if before else "") != row.beside:
+            connection.execute(
+                "UPDATE task SET state = 'pending' WHERE media_id = ? AND stage = 'look'",
+                (media_id,),
+            )
+        former = before[0] if before is not None and before[0] != media_id else None
+        return media_id, former
 
     def _new_media(
         self, connection: sqlite3.Connection, row: PathRow, content_hash: str, kind: MediaKind
@@ -192,16 +215,16 @@ class Places(Base):
 
     def forget_paths(self, paths: Iterable[Path]) -> None:
         """Remove paths that are gone, and media that lie nowhere any more."""
-        with self._lock:
-            with self._connections.writing() as connection:
-                touched: list[int | None] = []
-                for path in paths:
-                    row = connection.execute(
-                        "DELETE FROM path WHERE path = ? RETURNING media_id", (pack_path(path),)
-                    ).fetchone()
-                    if row is not None:
-                        touched.append(row[0])
-                gone = drop_homeless(connection, touched)
-                for media_id in {m for m in touched if m is not None}:
-                    retitle(connection, media_id)
-            self._thumbnails.remove(gone)
+        self.settle((), paths)
+
+
+def _forget(connection: sqlite3.Connection, paths: Iterable[Path]) -> set[int | None]:
+    """Remove paths; return the media that lay there."""
+    touched: set[int | None] = set()
+    for path in paths:
+        row = connection.execute(
+            "DELETE FROM path WHERE path = ? RETURNING media_id", (pack_path(path),)
+        ).fetchone()
+        if row is not None:
+            touched.add(row[0])
+    return touched
