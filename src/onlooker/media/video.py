@@ -3,7 +3,7 @@
 Everything is decoded by PyAV (FFmpeg). What costs what, for 720p H.264 on two cores: key frames
 alone about 900 times real time (`Video.read_packets` and `Video.decode` of key packets); all frames
 40 to 200 times, the more the stiller the picture; one frame at a given time (`Video.frame_at`) is
-the decoding from the key frame before it, typically 0.1 to 1 s of work.
+the decoding from the key frame before it, 0.05 to 0.5 s of work as a rule.
 
 Times are seconds from the start of the file (the earliest of its streams), as a player shows them,
 and come from the presentation time stamps, so they are true for variable frame rates too.

@@ -46,10 +46,10 @@ def segment(
     moves as a whole gives a group a shot, and further ones in bounded number where it shows new
     things. Groups come as soon as they have ended.
 
-    Decoding is spent where something changes. At 720p on two cores: still slides some 300 times
-    real time, with a moving speaker inset or camera some 100 to 200 times, everything in motion
-    and without key frames 50 times (all is decoded). Memory: the compressed frames between two key
-    frames (32 MB at most) and a few pictures.
+    Decoding is spent where something changes. At 720p, by the processor time of two cores, the test
+    lectures of `benchmarks/ingest.py` take 170 to 270 times real time, still slides more, a picture
+    in motion whose packets tell nothing as long as decoding it all, some 50 times. Memory: the
+    compressed frames between two key frames (32 MB at most) and a few pictures.
 
     Args:
         video: Open; it is read from its start.
@@ -79,7 +79,7 @@ def _with_pixels(finished: Finished, max_side: int) -> StableGroup:
 def keyframes(
     video: Video, *, every_s: float = 0.0, max_side: int | None = None
 ) -> Iterator[Frame]:
-    """Decode the key frames only: some 500 to 900 times real time at 720p.
+    """Decode the key frames only: some 900 times real time at 720p on one core.
 
     Args:
         video: Open; it is read from its start.
@@ -106,9 +106,9 @@ def coarse_groups(
 ) -> Iterator[StableGroup]:
     """Group key frames that look alike: a first strip of pictures, cheap but inexact.
 
-    Only key frames are decoded (some 400 times real time at 720p), so starts are late by up to the
-    distance of key frames (10 s at x264's defaults), and what comes and goes between two of them
-    is missed.
+    Only key frames are decoded (some 900 times real time at 720p on one core), so starts are late
+    by up to the distance of key frames (10 s at x264's defaults), and what comes and goes between
+    two of them is missed.
 
     Args:
         video: Open; it is read from its start.
