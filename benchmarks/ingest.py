@@ -341,6 +341,12 @@ def measure_photos(count: int) -> Result:
     return row
 
 
+def save(result: Result) -> None:
+    """Write what is known so far."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Speed, exactness, memory and size of ingestion.")
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
@@ -368,6 +374,7 @@ def main() -> None:
         wanted = wanted_lectures(args.lectures, args.variants)
     if "slides" in args.parts:
         result["slides"] = measure_slides(wanted, args.rivals)
+        save(result)
         for name, sums in result["slides"]["summary"].items():
             for part in ("all", "not_tuned_on"):
                 row = sums[part]
@@ -378,10 +385,10 @@ def main() -> None:
                 )
     if "lectures" in args.parts:
         result["ingest"] = measure_lectures(wanted)
+        save(result)
     if "photos" in args.parts:
         result["photos"] = measure_photos(args.photos)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+        save(result)
     print(f"written to {RESULTS.relative_to(ROOT)}")
 
 
