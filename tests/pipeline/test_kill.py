@@ -47,6 +47,8 @@ class Reference:
 def onlooker(library: Path, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-c", START, "--threads", "1", *arguments],
+        # Unbuffered: what is read line by line and what `communicate` reads are one stream.
+        bufsize=0,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
