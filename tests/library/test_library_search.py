@@ -264,6 +264,37 @@ def test_nothing_found(store: SqliteStore) -> None:
     assert search(store, "zxcvgradientzxcv").hits == ()
 
 
+@pytest.mark.parametrize(
+    ("typed", "suggestion"),
+    [
+        ("momentum königstraße", "momentum OR königstraße"),  # both there, never together
+        ("momentum zebra", "momentum"),
+        ("mementum zebra crossing", "momentum"),
+        ('"descent gradient"', "gradient OR descent"),
+        ("zebra crossing", ""),
+        ("greatest dissent", ""),  # words of the library are alike, but no slip makes them so
+        ("momentum AND NOT momentum", ""),
+    ],
+)
+def test_what_is_suggested_finds_something(store: SqliteStore, typed: str, suggestion: str) -> None:
+    result = search(store, typed)
+    assert (result.hits, result.total) == ((), 0)
+    words = set(result.suggestion.split(" OR "))
+    assert words == set(suggestion.split(" OR "))
+    assert not suggestion or search(store, result.suggestion).hits
+
+
+def test_a_suggestion_respects_the_filters(store: SqliteStore) -> None:
+    photos = Filters(media_kinds=("photo",))
+    assert search(store, "momentum königstraße", photos).suggestion == "königstraße"
+    assert search(store, "momentum hyperplanes", photos).suggestion == ""
+
+
+def test_a_suggestion_changes_whole_words_only(store: SqliteStore) -> None:
+    result = search(store, "rategradeint OR gradeint")
+    assert result.suggestion == "rategradeint OR gradient"
+
+
 def test_filters_are_hard_at_every_level(store: SqliteStore) -> None:
     for typed in ("gradient", "radient", "gradeint", "gra dient", "descent convex"):
         for filters in (Filters(kinds=("speech",)), Filters(media_kinds=("photo",))):

@@ -14,6 +14,7 @@ import sys
 import textwrap
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -96,13 +97,16 @@ def test_no_database(folder: Path) -> None:
         SqliteStore.open(folder)
 
 
-def test_a_database_of_another_program(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [0, 1])
+def test_a_database_of_another_program(tmp_path: Path, version: int) -> None:
     with database(tmp_path) as db:
         db.execute("CREATE TABLE t (x)")
-        db.execute("PRAGMA user_version = 1")
+        db.execute(f"PRAGMA user_version = {version}")
     db.close()
+    before = (tmp_path / "library.sqlite3").read_bytes()
     with pytest.raises(StoreError, match="another program"):
         SqliteStore.open(tmp_path)
+    assert (tmp_path / "library.sqlite3").read_bytes() == before
 
 
 @pytest.mark.parametrize("read_only", [False, True])
@@ -197,6 +201,13 @@ def _hold(folder: str, held: multiprocessing.synchronize.Event) -> None:
     with SqliteStore.open(Path(folder)) as store, store.writer():
         held.set()
         time.sleep(60)
+
+
+def test_a_lock_that_cannot_be_taken_is_told(folder: Path) -> None:
+    (folder / "library.lock").unlink()
+    (folder / "library.lock").mkdir()
+    with SqliteStore.open(folder) as store, pytest.raises(StoreError, match=r"library\.lock"):
+        store.retry()
 
 
 def test_a_killed_writer_leaves_no_lock(folder: Path) -> None:
@@ -434,6 +445,56 @@ def test_thumbnails_that_are_missing_or_nobodys(folder: Path) -> None:
         assert store.thumbnail(media_id, 0) is None
         assert store.pending("look") == [media_id]  # makes it again
         assert store.verify() == []
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda store: store.media(2**64),
+        lambda store: store.thumbnail(1, 10**30),
+        lambda store: store.list_media(limit=10**30),
+        lambda store: store.list_media(Filters(media_kinds=("video\udcff",))),
+    ],
+)
+def test_values_that_no_column_holds(folder: Path, ask: Callable[[SqliteStore], object]) -> None:
+    with SqliteStore.open(folder) as store:
+        with pytest.raises(StoreError):
+            ask(store)
+        assert found(store, "alpha") == 1
+
+
+def test_filters_never_become_sql(folder: Path) -> None:
+    with SqliteStore.open(folder) as store:
+        for text in ("speech > 0) OR (1", "nothing", "'", '"', "\udcff"):
+            assert store.list_media(Filters(kinds=(text,))) == []  # type: ignore[arg-type]
+            assert store.list_media(Filters(language=text)) == []
+            assert store.match(parse("alpha"), Filters(language=text), limit=5).ids == []
+
+
+def test_text_that_is_no_unicode_is_cleaned_wherever_it_comes_in(folder: Path) -> None:
+    with SqliteStore.open(folder) as store:
+        row = store.moments(1)[0]
+        store.correct(row.id, "al\udcffpha")
+        store.put_failure(1, "read", PRODUCER, "failed", "cannot read \udcff.mp4")
+        store.put_result(1, "hear", PRODUCER, moments=[], state="failed", reason="\udcff")
+        assert [task.reason for task in store.media(1).tasks] == ["", "cannot read ?.mp4", "?"]
+        assert found(store, "beta") == 0
+        assert store.verify() == []
+
+
+def test_parts_are_sought_where_the_filters_point(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onlooker.library.store_sqlite.fulltext._PART_LIMIT", 2)
+    with SqliteStore.open(folder) as store:
+        store.put_result(1, "look", PRODUCER, moments=cues(*["alphabet"] * 5))
+        other = add(store, "b")
+        store.put_result(other, "look", PRODUCER, moments=cues("alphabet soup"))
+        matches = store.match_part("phabet", Filters(media_id=other), limit=5)
+        assert [row.media_id for row in store.moments_of(matches.ids).values()] == [other]
+        assert not matches.more
+        assert store.match_part("phabet", Filters(), limit=5).more
+        assert store.match_part("phabet", Filters(by="nobody"), limit=5).ids == ()
 
 
 def test_links_are_of_one_library_only(tmp_path: Path) -> None:

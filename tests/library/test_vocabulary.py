@@ -79,16 +79,10 @@ def test_short_words_stand_only_a_reading_error(vocabulary: Vocabulary) -> None:
     assert vocabulary.near("thx", 5) == []
 
 
-def test_nearest_goes_further_than_near(vocabulary: Vocabulary) -> None:
-    assert vocabulary.near("gradxxnt", 5) == [] or vocabulary.nearest("gradxxnt") == "gradient"
-    assert vocabulary.nearest("inggedients") == "ingredient"
-    assert vocabulary.nearest("qqqqqqq") is None
-
-
 def test_an_empty_library_has_no_neighbours() -> None:
     empty = Vocabulary([], np.zeros(0, np.int64))
     assert empty.near("word", 5) == empty.containing("word", 5) == []
-    assert empty.nearest("word") is None
+    assert empty.most == 0
     assert len(empty) == 0
 
 

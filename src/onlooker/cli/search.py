@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import click
 
 from onlooker.cli.options import filter_options, json_option, library_option, to_filters
-from onlooker.cli.show import KIND_WORDS, clock, path_text, place, plain
+from onlooker.cli.show import (
+    KIND_WORDS,
+    cells,
+    clock,
+    end_of,
+    path_text,
+    place,
+    plain,
+    start_that_fits,
+)
 from onlooker.library.export import media_json, moment_json
 
 if TYPE_CHECKING:
@@ -97,7 +106,7 @@ def _print(text: str, result: SearchResult) -> None:
     if not result.hits:
         click.echo(f"Nothing found for {plain(text)!r}.")
         if result.suggestion:
-            click.echo(f"The nearest spelling in this library: {result.suggestion}")
+            click.echo(f"Nearest in this library: {plain(result.suggestion)}")
         return
     about = "" if result.total_exact else "about "
     click.echo(
@@ -124,11 +133,9 @@ def _print_heading(hit: Hit) -> None:
         detail += ", offline"
     width = shutil.get_terminal_size().columns
     room = max(10, width - len(detail) - 2)
-    name = name if len(name) <= room else f"…{name[-room + 1 :]}"
-    click.echo()
-    click.echo(
-        click.style(name, bold=True) + " " * (max(2, width - len(name) - len(detail))) + detail
-    )
+    name = end_of(name, room)
+    gap = " " * max(2, width - cells(name) - len(detail))
+    click.echo("\n" + click.style(name, bold=True) + gap + detail)
 
 
 def _print_hit(hit: Hit) -> None:
@@ -145,32 +152,30 @@ def _print_hit(hit: Hit) -> None:
 
 
 def _marked(text: str, marks: tuple[tuple[int, int], ...], room: int) -> tuple[str, int]:
-    """Cut a snippet to its room around the first mark; return it with its width in characters."""
+    """Cut a snippet to its room around the first mark; return it with its width in columns."""
     in_terminal = sys.stdout.isatty()
-    extra = 0 if in_terminal else 2 * len(marks)
+    text = plain(text)  # letter by letter, so the marks stay where they are
+    room -= 0 if in_terminal else 2 * len(marks)
     start = 0
-    if len(text) + extra > room and marks and marks[0][1] + extra > room - 1:
-        start = max(0, marks[0][0] - room // 3)
-    end = len(text)
-    if end - start + extra + (start > 0) > room:
-        end = start + room - extra - (start > 0) - 1
+    if cells(text) > room and marks and cells(text[: marks[0][1]]) > room - 1:
+        before = text[: marks[0][0]]
+        start = len(before) - start_that_fits(before[::-1], room // 3)
+    left = room - (start > 0)
+    fits = cells(text[start:]) <= left
+    end = len(text) if fits else start + start_that_fits(text[start:], left - 1)
     out: list[str] = ["…"] if start else []
-    width = len(out)
     at = start
-    for left, right in marks:
-        left, right = max(left, start), min(right, end)
-        if left >= right:
+    width = cells(text[start:end]) + (start > 0) + (not fits)
+    for first, last in marks:
+        first, last = max(first, start), min(last, end)
+        if first >= last:
             continue
-        out += [plain(text[at:left])]
-        word = plain(text[left:right])
+        word = text[first:last]
+        out += [text[at:first]]
         out += [click.style(word, bold=True, fg="yellow") if in_terminal else f"*{word}*"]
-        width += left - at + right - left + (0 if in_terminal else 2)
-        at = right
-    out += [plain(text[at:end])]
-    width += end - at
-    if end < len(text):
-        out += ["…"]
-        width += 1
+        width += 0 if in_terminal else 2
+        at = last
+    out += [text[at:end], "" if fits else "…"]
     return "".join(out), width
 
 

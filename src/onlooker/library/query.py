@@ -280,8 +280,8 @@ def _check(node: Node) -> None:
     """Refuse a NOT that has nothing beside it to leave out from."""
     if isinstance(node, Not):
         raise QueryError(
-            f"the query only says what to leave out ({node.child!r}); add what to look for beside "
-            "it"
+            "the query, or one side of an OR in it, only says what to leave out; add what to look "
+            "for beside it"
         )
     if isinstance(node, Or):
         for child in node.children:

@@ -172,17 +172,10 @@ class Vocabulary:
         found.sort(key=lambda n: (round(n.cost, 2), -n.count, n.word))
         return found[:limit]
 
-    def nearest(self, word: str) -> str | None:
-        """Return the nearest spelling, however far within reason; None where nothing is like it."""
-        close = self.near(word, 1)
-        if close:
-            return close[0].word
-        if len(word) < 3 or not self._words:
-            return None
-        best = process.extractOne(
-            word, self._words, scorer=OSA.normalized_similarity, score_cutoff=0.5
-        )
-        return None if best is None or best[0] == word else str(best[0])
+    @property
+    def most(self) -> int:
+        """In how many moments the commonest word stands."""
+        return int(self._counts.max()) if self._words else 0
 
     def _within(self, word: str, distance: int, most: int = 160) -> list[int]:
         """Return numbers of words within an edit distance, nearest and most frequent first."""

@@ -12,7 +12,8 @@ Levels, each below the one before, and each asked only while the page is not ful
 5. **near**: words of the library that a typing or reading error turns into a word of the query.
 
 Words in quotes are taken as they are: they have no part and near words. A query that finds nothing
-better than near words also gets a suggestion: the nearest spelling in the library.
+better than near words also gets a suggestion: the nearest spelling in the library, or those of its
+words that are found by themselves. What is suggested finds something.
 
 Ranking is BM25 (Robertson and Zaragoza, "The Probabilistic Relevance Framework", 2009; k1 = 1.2,
 b = 0.75, mean length 10 words) times the weight of the evidence. Candidates come from an index

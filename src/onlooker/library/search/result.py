@@ -56,8 +56,9 @@ class SearchResult:
         total: Number of hits, or what is known of it.
         total_exact: ``total`` is exact, not a lower bound.
         took_s: Time in seconds.
-        suggestion: Where nothing better than near words was found: the query in the nearest
-            spelling of the library, if there is one; else "".
+        suggestion: Another query that finds something, where nothing better than near words was
+            found: the words as the library spells them; or, where they stand nowhere together,
+            those that are found by themselves, joined by ``OR``. Else "".
     """
 
     hits: tuple[Hit, ...] = ()

@@ -27,8 +27,15 @@ _WRITE_CACHE_KIB = 64 * 1024
 _BUSY_MS = 10_000
 
 
-def error_of(error: sqlite3.Error | OSError, database: Path) -> StoreError:
+def error_of(
+    error: sqlite3.Error | OSError | UnicodeEncodeError | OverflowError, database: Path
+) -> StoreError:
     """Return the error a person can act on."""
+    if isinstance(error, UnicodeEncodeError | OverflowError):
+        return StoreError(
+            f"{database}: a number beyond 64 bits, or text that is no Unicode, is not in any "
+            f"library ({error})"
+        )
     if isinstance(error, OSError):
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return _full(database)
@@ -64,10 +71,10 @@ def _full(database: Path) -> StoreError:
 
 @contextmanager
 def translated(database: Path) -> Iterator[None]:
-    """Turn errors of SQLite and the file system into `StoreError`."""
+    """Turn errors of SQLite and the file system, and values they cannot take, into `StoreError`."""
     try:
         yield
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, UnicodeEncodeError, OverflowError) as error:
         raise error_of(error, database) from error
 
 
@@ -88,11 +95,14 @@ class WriterLock:
         """Take the lock, or count one more use of it.
 
         Raises:
-            StoreError: Another process holds it.
+            StoreError: Another process holds it, or its file cannot be written.
         """
         with self._guard:
             if self._depth == 0:
-                self._file = self._take(time.monotonic() + wait_s)
+                try:
+                    self._file = self._take(time.monotonic() + wait_s)
+                except OSError as error:
+                    raise error_of(error, self._path) from error
             self._depth += 1
 
     def release(self) -> None:

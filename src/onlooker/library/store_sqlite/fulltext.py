@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,9 @@ from onlooker.library.query import And, Node, Not, Or, Term
 from onlooker.library.store import Filters, Line, Matches
 from onlooker.library.store_sqlite import schema
 from onlooker.library.store_sqlite.base import Base
+from onlooker.library.store_sqlite.codec import printable
+from onlooker.library.store_sqlite.rows import chunks, marks
+from onlooker.records import EVIDENCE_KINDS
 
 PREFIX_WORDS = 64
 """How many words, most frequent first, a beginning stands for."""
@@ -94,16 +97,21 @@ class FullText(Base):
         its_ranks: list[int] = []
         with self._connections.reading() as connection:
             ranges = _ranges(connection, filters)
+            # What the filters leave may be a small stretch of a library full of candidates.
+            first, last = 0, schema.ID_MASK
+            if ranges is not None:
+                if not len(ranges[0]):
+                    return Matches()
+                first, last = int(ranges[0][0]), int(ranges[1][-1])
             rows = connection.execute(
-                "SELECT rowid FROM parts WHERE parts MATCH ? LIMIT ?", (expression, _PART_LIMIT + 1)
+                "SELECT rowid FROM parts WHERE parts MATCH ? AND rowid BETWEEN ? AND ? LIMIT ?",
+                (expression, first, last, _PART_LIMIT + 1),
             ).fetchall()
             more = len(rows) > _PART_LIMIT
             candidates = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
-            kept = candidates[_inside(candidates, ranges)]
-            for start in range(0, len(kept), 500):
-                chunk = kept[start : start + 500].tolist()
+            for chunk in chunks(candidates[_inside(candidates, ranges)].tolist()):
                 for moment_id, rank, text in connection.execute(
-                    f"SELECT id, rank, text FROM moment WHERE id IN ({_marks(chunk)})", chunk
+                    f"SELECT id, rank, text FROM moment WHERE id IN ({marks(chunk)})", chunk
                 ):
                     kind = ranks.kind_of(rank)
                     if filters.kinds and kind not in filters.kinds:
@@ -120,9 +128,9 @@ class FullText(Base):
         """Return several moments in short; ids that are not there are left out."""
         found: dict[int, Line] = {}
         with self._connections.reading() as connection:
-            for chunk in _chunks(moment_ids):
+            for chunk in chunks(moment_ids):
                 for row in connection.execute(
-                    f"SELECT {_LINE} FROM moment n WHERE n.id IN ({_marks(chunk)})", chunk
+                    f"SELECT {_LINE} FROM moment n WHERE n.id IN ({marks(chunk)})", chunk
                 ):
                     found[row[0]] = Line(*row)
         return found
@@ -131,11 +139,11 @@ class FullText(Base):
         """Return for each moment itself and what stands around it, in reading order."""
         found: dict[int, list[Line]] = {}
         with self._connections.reading() as connection:
-            for chunk in _chunks(moment_ids):
+            for chunk in chunks(moment_ids):
                 for row in connection.execute(
                     f"SELECT a.id, {_LINE} FROM moment a JOIN moment n ON n.id BETWEEN "
                     f"a.id - {int(reach)} AND a.id + {int(reach)} AND n.media_id = a.media_id "
-                    f"AND n.stage = a.stage WHERE a.id IN ({_marks(chunk)}) ORDER BY a.id, n.id",
+                    f"AND n.stage = a.stage WHERE a.id IN ({marks(chunk)}) ORDER BY a.id, n.id",
                     chunk,
                 ):
                     found.setdefault(row[0], []).append(Line(*row[1:]))
@@ -147,7 +155,7 @@ class FullText(Base):
         with self._connections.reading() as connection:
             return dict(
                 connection.execute(
-                    f"SELECT word, n FROM word WHERE word IN ({_marks(wanted)})", wanted
+                    f"SELECT word, n FROM word WHERE word IN ({marks(wanted)})", wanted
                 )
             )
 
@@ -167,14 +175,6 @@ class FullText(Base):
         with self._connections.reading() as connection:
             row = connection.execute("SELECT value FROM meta WHERE key = 'generation'").fetchone()
         return int(row[0]) if row else 0
-
-    def moment_total(self) -> int:
-        """Return the number of moments in the library."""
-        with self._connections.reading() as connection:
-            row = connection.execute(
-                "SELECT total(screen + speech + name + person) FROM task"
-            ).fetchone()
-        return int(row[0])
 
     def beginnings(self, beginning: str, limit: int = PREFIX_WORDS) -> list[str]:
         """Return the most frequent words that begin with some letters."""
@@ -208,17 +208,6 @@ class FullText(Base):
 
 
 _LINE = "n.id, n.media_id, n.rank, n.text, n.start_s, n.end_s, n.page, n.view"
-
-
-def _chunks(ids: Iterable[int], size: int = 500) -> Iterator[list[int]]:
-    """Cut ids into pieces that one statement can take."""
-    unique = list(dict.fromkeys(ids))
-    for start in range(0, len(unique), size):
-        yield unique[start : start + size]
-
-
-def _marks(values: Sequence[object]) -> str:
-    return ",".join("?" * len(values))
 
 
 def _term(connection: sqlite3.Connection, term: Term) -> str:
@@ -343,7 +332,7 @@ def media_conditions(filters: Filters, *, moments: bool) -> tuple[str, list[obje
     parts: list[str] = []
     values: list[object] = []
     if filters.media_kinds:
-        parts.append(f"m.kind IN ({','.join('?' * len(filters.media_kinds))})")
+        parts.append(f"m.kind IN ({marks(filters.media_kinds)})")
         values += filters.media_kinds
     if filters.media_id is not None:
         parts.append("m.id = ?")
@@ -361,7 +350,8 @@ def media_conditions(filters: Filters, *, moments: bool) -> tuple[str, list[obje
             values += [sought] if sought else []
     if filters.language:
         parts.append("substr(m.language, 1, ?) = ?")
-        values += [len(filters.language), filters.language.lower()]
+        sought = printable(filters.language).lower()
+        values += [len(sought), sought]
     if filters.under is not None:
         place = os.fsencode(filters.under)
         below = place.rstrip(b"/") + b"/"
@@ -371,6 +361,7 @@ def media_conditions(filters: Filters, *, moments: bool) -> tuple[str, list[obje
         )
         values += [place, below, below[:-1] + b"0"]  # "0" follows "/" in ASCII
     if moments and filters.kinds:
-        any_of = " + ".join(f"t.{kind}" for kind in filters.kinds)
+        # Column names: nothing but what we know may come here.
+        any_of = " + ".join(f"t.{kind}" for kind in EVIDENCE_KINDS if kind in filters.kinds) or "0"
         parts.append(f"EXISTS (SELECT 1 FROM task t WHERE t.media_id = m.id AND {any_of} > 0)")
     return " AND ".join(parts) or "1", values

@@ -12,10 +12,11 @@ from onlooker.library.store_sqlite.base import DATABASE, Base
 from onlooker.library.store_sqlite.codec import printable
 from onlooker.library.store_sqlite.fulltext import media_conditions
 from onlooker.library.store_sqlite.rows import (
-    CHUNK,
     MEDIA_COLUMNS,
     MOMENT_COLUMNS,
     PATH_COLUMNS,
+    chunks,
+    marks,
     media_rows,
     moment_row,
     path_row,
@@ -35,14 +36,11 @@ class Listing(Base):
 
     def media_of(self, media_ids: Iterable[int]) -> dict[int, MediaRow]:
         """Return several media by their ids; ids that are not there are left out."""
-        ids = list(dict.fromkeys(media_ids))
         found: dict[int, MediaRow] = {}
         with self._connections.reading() as connection:
-            for start in range(0, len(ids), CHUNK):
-                chunk = ids[start : start + CHUNK]
-                marks = ",".join("?" * len(chunk))
+            for chunk in chunks(media_ids):
                 rows = connection.execute(
-                    f"SELECT {MEDIA_COLUMNS} WHERE m.id IN ({marks})", chunk
+                    f"SELECT {MEDIA_COLUMNS} WHERE m.id IN ({marks(chunk)})", chunk
                 ).fetchall()
                 for medium in media_rows(connection, rows):
                     found[medium.id] = medium
@@ -132,14 +130,11 @@ class Listing(Base):
 
     def moments_of(self, moment_ids: Iterable[int]) -> dict[int, MomentRow]:
         """Return several moments by their ids; ids that are not there are left out."""
-        ids = list(dict.fromkeys(moment_ids))
         found: dict[int, MomentRow] = {}
         with self._connections.reading() as connection:
-            for start in range(0, len(ids), CHUNK):
-                chunk = ids[start : start + CHUNK]
-                marks = ",".join("?" * len(chunk))
+            for chunk in chunks(moment_ids):
                 for row in connection.execute(
-                    f"SELECT {MOMENT_COLUMNS} WHERE m.id IN ({marks})", chunk
+                    f"SELECT {MOMENT_COLUMNS} WHERE m.id IN ({marks(chunk)})", chunk
                 ).fetchall():
                     found[row[0]] = moment_row(row)
         return found

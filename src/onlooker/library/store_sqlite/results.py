@@ -101,7 +101,7 @@ class Results(Base):
                         stage,
                         state,
                         producer.key,
-                        reason,
+                        printable(reason),
                         seconds,
                         time.time(),
                         first,
@@ -156,7 +156,7 @@ class Results(Base):
                 "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (media_id, stage) DO UPDATE SET "
                 "state = excluded.state, producer = excluded.producer, reason = excluded.reason, "
                 "finished_at = excluded.finished_at",
-                (media_id, stage, state, producer.key, reason, time.time()),
+                (media_id, stage, state, producer.key, printable(reason), time.time()),
             )
 
     def retry(self, stage: Stage | None = None, media_id: int | None = None) -> int:
@@ -184,6 +184,7 @@ class Results(Base):
         made is remembered with the correction: when the machine goes over the medium again, its
         new record of the same place gives way.
         """
+        text = None if text is None else printable(text)
         with self._lock, self._connections.writing() as connection:
             row = connection.execute(
                 f"SELECT {MOMENT_COLUMNS} WHERE m.id = ?", (moment_id,)
@@ -216,7 +217,6 @@ class Results(Base):
                     (old.media_id, old.stage),
                 )
                 return moment_id
-            text = printable(text)
             rank = ranks.rank_of(
                 old.moment.kind,
                 title=ranks.class_of(rank) == "title",

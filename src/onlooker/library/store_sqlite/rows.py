@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from onlooker.library import ranks
@@ -21,7 +21,19 @@ MEDIA_COLUMNS = (
     'm.id, m.public_id, m.content_hash, m.kind, m.size_bytes, m.added_at, m."when", m.title, '
     "m.facts FROM media m"
 )
-CHUNK = 500  # parameters in one statement; SQLite allows 32,766
+_CHUNK = 500  # parameters in one statement; SQLite allows 32,766
+
+
+def chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    """Cut ids into pieces that one statement can take, each id once."""
+    unique = list(dict.fromkeys(ids))
+    for start in range(0, len(unique), _CHUNK):
+        yield unique[start : start + _CHUNK]
+
+
+def marks(values: Sequence[object]) -> str:
+    """Return a question mark for each value, as an ``IN`` takes them."""
+    return ",".join("?" * len(values))
 
 
 def root_row(row: tuple[Any, ...]) -> RootRow:
@@ -71,18 +83,16 @@ def media_rows(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) 
     paths: dict[int, list[PathRow]] = {}
     tasks: dict[int, list[TaskRow]] = {}
     views: dict[int, int] = {}
-    ids = [row[0] for row in rows]
-    for start in range(0, len(ids), CHUNK):
-        chunk = ids[start : start + CHUNK]
-        marks = ",".join("?" * len(chunk))
+    for chunk in chunks(row[0] for row in rows):
+        these = f"({marks(chunk)})"
         for row in connection.execute(
-            f"SELECT {PATH_COLUMNS} WHERE media_id IN ({marks}) ORDER BY state <> 'present', path",
+            f"SELECT {PATH_COLUMNS} WHERE media_id IN {these} ORDER BY state <> 'present', path",
             chunk,
         ):
             paths.setdefault(row[2], []).append(path_row(row))
         for row in connection.execute(
             "SELECT media_id, stage, state, producer, reason, seconds, finished_at FROM task "
-            f"WHERE media_id IN ({marks})",
+            f"WHERE media_id IN {these}",
             chunk,
         ):
             tasks.setdefault(row[0], []).append(
@@ -97,7 +107,7 @@ def media_rows(connection: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) 
                 )
             )
         for media_id, number in connection.execute(
-            f"SELECT media_id, count(*) FROM view WHERE media_id IN ({marks}) GROUP BY media_id",
+            f"SELECT media_id, count(*) FROM view WHERE media_id IN {these} GROUP BY media_id",
             chunk,
         ):
             views[media_id] = number

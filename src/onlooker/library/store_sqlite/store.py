@@ -90,7 +90,8 @@ def _check_version(connections: Connections, folder: Path) -> None:
     with connections.reading() as connection:
         version = schema.version_of(connection)
         application = connection.execute("PRAGMA application_id").fetchone()[0]
-    if version and application != schema.APPLICATION_ID:
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if (version or tables) and application != schema.APPLICATION_ID:
         raise StoreError(f"{folder / DATABASE} belongs to another program; choose another folder")
     if version > schema.VERSION:
         raise StoreError(

@@ -61,9 +61,9 @@ class Thumbnails:
         """Delete what a medium's folder holds beside these names (after the rows are stored)."""
         home = self.home(public_id)
         with contextlib.suppress(FileNotFoundError):
-            for entry in os.scandir(home):
+            for entry in list(home.iterdir()):
                 if entry.name not in names:
-                    Path(entry.path).unlink(missing_ok=True)
+                    entry.unlink(missing_ok=True)
             if not names:
                 home.rmdir()
 
