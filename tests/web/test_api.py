@@ -56,10 +56,19 @@ def test_status_and_problems(client: Any) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["/api/search", "/api/search?q=", "/api/search?q=x&limit=0", "/api/search?q=x&limit=9999",
-     "/api/search?q=x&kind=smell", "/api/search?q=x&since=yesterday", "/api/search?q=x&in=rel",
-     "/api/media?order=size", "/api/search?q=" + "x" * 1001],
-)  # fmt: skip
+    [
+        "/api/search",
+        "/api/search?q=",
+        "/api/search?q=x&limit=0",
+        "/api/search?q=x&limit=9999",
+        "/api/media?until=12345",
+        "/api/search?q=x&kind=smell",
+        "/api/search?q=x&since=yesterday",
+        "/api/search?q=x&in=rel",
+        "/api/media?order=size",
+        "/api/search?q=" + "x" * 1001,
+    ],
+)
 def test_wrong_parameters(client: Any, address: str) -> None:
     answer = client.get(address)
     assert answer.status_code == 422

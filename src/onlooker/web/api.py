@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BeforeValidator
 from starlette.exceptions import HTTPException
 
 import onlooker
@@ -52,6 +54,16 @@ Under = Annotated[
         description="Only files at or below this folder (not on a read-only server).",
     ),
 ]
+
+
+def _written_day(value: object) -> object:
+    """Refuse what is no written day: Pydantic would take a number for seconds since 1970."""
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", value):
+        raise ValueError("expected a day as YYYY-MM-DD")
+    return value
+
+
+Day = Annotated[date | None, BeforeValidator(_written_day)]
 Field = Annotated[str, Query(max_length=200)]
 Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET)]
 
@@ -93,8 +105,8 @@ def routes(desk: Desk) -> APIRouter:
         q: Annotated[str, Query(min_length=1, max_length=MAX_QUERY_CHARS)],
         kind: Kinds = [],  # noqa: B006  (FastAPI copies defaults)
         medium: Mediums = [],  # noqa: B006
-        since: date | None = None,
-        until: date | None = None,
+        since: Day = None,
+        until: Day = None,
         in_: Under = "",
         by: Field = "",
         series: Field = "",
@@ -126,8 +138,8 @@ def routes(desk: Desk) -> APIRouter:
     @router.get("/media", tags=["media"], responses=_WRONG)
     def list_media(
         medium: Mediums = [],  # noqa: B006
-        since: date | None = None,
-        until: date | None = None,
+        since: Day = None,
+        until: Day = None,
         in_: Under = "",
         by: Field = "",
         series: Field = "",

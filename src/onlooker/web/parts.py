@@ -217,9 +217,8 @@ def routes(desk: Desk) -> APIRouter:
             if moment.start_s is None:
                 continue
             end_s = moment.end_s if moment.end_s is not None else moment.start_s + 2.0
-            text = printable(moment.text).replace("&", "&amp;").replace("<", "&lt;")
-            text = text.replace(">", "&gt;")
-            cues.append(f"{_vtt_time(moment.start_s)} --> {_vtt_time(end_s)}\n{text}\n")
+            text = vtt_text(printable(moment.text))
+            cues.append(f"{vtt_time(moment.start_s)} --> {vtt_time(end_s)}\n{text}\n")
         return Response("\n".join(cues), media_type="text/vtt")
 
     return router
@@ -231,10 +230,3 @@ def file_type(file: OpenFile) -> str:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     return "image/png" if head[:4] == b"\x89PNG" else "image/jpeg"
-
-
-def _vtt_time(value: float) -> str:
-    whole = round(max(0.0, value) * 1000)
-    hours, rest = divmod(whole, 3_600_000)
-    minutes, rest = divmod(rest, 60_000)
-    return f"{hours:02}:{minutes:02}:{rest // 1000:02}.{rest % 1000:03}"

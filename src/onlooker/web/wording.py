@@ -27,12 +27,7 @@ STAGE_WORDS = {"look": "looked at", "read": "read", "hear": "heard"}
 
 def clock(value: float | None) -> str:
     """Return a time as people write it: ``0:07``, ``12:34``, ``1:02:03``."""
-    if value is None:
-        return ""
-    whole = int(max(0.0, value) + 1e-6)
-    hours, rest = divmod(whole, 3600)
-    minutes, seconds = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return "" if value is None else records.clock(value)
 
 
 def clock_words(value: float | None) -> str:
