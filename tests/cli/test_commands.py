@@ -8,8 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from onlooker.cli.main import COMMANDS, main
+from onlooker.cli.search import _marked
+from onlooker.cli.show import cells
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -179,3 +182,86 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("add", ""), ("remove", ""), ("search", "--in", "", "x"), ("list", "--library", "")],
+)
+def test_an_empty_path_is_not_the_current_folder(
+    arguments: tuple[str, ...],
+    indexed: Path,
+    media_folder,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ONLOOKER_LIBRARY", str(indexed))
+    monkeypatch.chdir(media_folder.root)
+    code, _, err = run(capsys, *arguments)
+    assert code == 2
+    assert "empty" in err
+
+
+def test_what_cannot_be_opened_is_told_once_and_fails_every_pass(
+    media_folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    library = tmp_path / "l"
+    _, out, err = run(
+        capsys, "add", "--library", library, media_folder.root / "broken/truncated.mp4"
+    )
+    assert err.count("truncated.mp4") == 1
+    assert "1 failed" in out
+    _, out, _ = run(capsys, "list", "--library", library, "--json")
+    [medium] = json.loads(out)
+    assert {stage["state"] for stage in medium["stages"].values()} == {"failed"}
+
+
+def test_a_library_is_no_folder_of_photos(
+    indexed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "add", "--library", tmp_path / "other", "--json", indexed.parent)
+    assert (code, json.loads(out.splitlines()[-1])["seen"]) == (0, 0)
+
+
+def test_a_path_that_is_not_there_is_named_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, err = run(capsys, "add", "--library", tmp_path / "l", tmp_path / "nothing.mp4")
+    assert code == 1
+    assert f"cannot open {tmp_path / 'nothing.mp4'}: there is no such file" in err
+
+
+def test_wide_letters_stay_in_their_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / f"{'漢字' * 25} 🎈.png")
+    library = tmp_path / "l"
+    run(capsys, "add", "--library", library, "--stages", "look", tmp_path)
+    for arguments in (("list",), ("search", "png")):
+        _, out, _ = run(capsys, *arguments, "--library", library)
+        lines = [line for line in out.splitlines() if "漢" in line]
+        assert lines
+        assert all(cells(line) <= 80 for line in lines)
+
+
+def test_marks_are_cut_out_with_their_surroundings() -> None:
+    text = f"{'word ' * 30}needle{' word' * 30}"
+    at = text.index("needle")
+    shown, width = _marked(text, ((at, at + 6),), 40)
+    assert "*needle*" in shown
+    assert shown.startswith("…") and shown.endswith("…")
+    assert width == len(shown) <= 40
+    assert _marked("short needle", ((6, 12),), 40) == ("short *needle*", 14)
+
+
+@pytest.mark.parametrize("arguments", [("list",), ("search", "lecture"), ("export",)])
+def test_output_that_cannot_be_written(indexed: Path, arguments: tuple[str, ...]) -> None:
+    start = "from onlooker.cli.main import main; main()"
+    command = [sys.executable, "-c", start, *arguments, "--library", str(indexed)]
+    closed = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *command], stderr=subprocess.PIPE)
+    assert b"defect" not in closed.stderr
+    if Path("/dev/full").exists():
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE)
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"error: the output cannot be written: No space left")

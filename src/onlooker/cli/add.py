@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from onlooker.cli.options import TimeType, library_option
+from onlooker.cli.options import PathType, TimeType, library_option
 from onlooker.library.store import STAGES, Stage
 
 
@@ -51,7 +51,7 @@ def stages_of(text: str) -> tuple[Stage, ...]:
 
 
 @click.command("add", short_help="Index files and folders.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=PathType())
 @click.option(
     "--exclude", multiple=True, metavar="PATTERN", help="Leave out what matches; may be repeated."
 )

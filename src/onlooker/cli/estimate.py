@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 
-from onlooker.cli.options import json_option
+from onlooker.cli.options import PathType, json_option
 from onlooker.cli.show import plain, size
 
 
 @click.command("estimate", short_help="Tell what indexing would take, from a sample.")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=PathType(exists=True))
 @click.option("--seed", default=0, show_default=True, help="Chooses the sample.")
 @json_option
 def command(paths: tuple[Path, ...], seed: int, as_json: bool) -> None:

@@ -11,9 +11,10 @@ from typing import TextIO
 
 import click
 
-from onlooker.cli.options import filter_options, library_option, to_filters
+from onlooker.cli.options import PathType, filter_options, library_option, to_filters
 from onlooker.errors import OnlookerError, StoreError
 from onlooker.library.store import MediaRow
+from onlooker.media.files import reason, shown
 
 
 @click.command("export", short_help="Write the library as JSON, CSV or WebVTT.")
@@ -24,7 +25,7 @@ from onlooker.library.store import MediaRow
     type=click.Choice(["json", "csv", "vtt"]),
 )  # fmt: skip
 @click.option(
-    "--output", "-o", type=click.Path(path_type=Path),
+    "--output", "-o", type=PathType(),
     help="File to write (for vtt of several recordings: a folder).  [default: standard output]",
 )  # fmt: skip
 def command(
@@ -83,13 +84,16 @@ def _opened(path: Path | None) -> Iterator[TextIO]:
     """Open a file that appears only when it is whole."""
     if path is None:
         yield sys.stdout
+        sys.stdout.flush()  # here, where a full disk is still an error with a message
         return
     half = path.with_name(f".{path.name}.half")
     try:
         with half.open("w", encoding="utf-8", errors="backslashreplace", newline="") as out:
             yield out
         os.replace(half, path)  # noqa: PTH105 (atomic, also over an existing file)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             half.unlink()
-        raise StoreError(f"{path} cannot be written: {error.strerror or error}") from error
+        if isinstance(error, OSError):
+            raise StoreError(f"{shown(path)} cannot be written: {reason(error)}") from error
+        raise

@@ -60,7 +60,7 @@ def _collect(folder: Path | None) -> dict[str, Any]:
             state += f", {size(path.stat().st_size)}"
         networks[weights.name] = f"{weights.sha256[:16]}… {state}"
     deaf = Transcriber.available()
-    where = folder or default_folder()
+    where = (folder or default_folder()).expanduser()
     library: dict[str, Any] = {"folder": path_text(where)}
     if (where / "library.sqlite3").exists():
         with Library.open(where, create=False, read_only=True) as opened:

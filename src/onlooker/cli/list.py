@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from onlooker.cli.options import filter_options, json_option, library_option, to_filters
-from onlooker.cli.show import clock, path_text, plain, safe_text, size
+from onlooker.cli.show import cells, clock, end_of, path_text, plain, safe_text, size
 from onlooker.library.export import media_json
 from onlooker.library.store import MediaRow, PathRow, TaskRow
 
@@ -96,6 +96,6 @@ def _print_media(media: list[MediaRow]) -> None:
         if len(row.paths) > 1:
             name += f" (+{len(row.paths) - 1})"
         room = max(10, width - len(tail) - 6)
-        name = name if len(name) <= room else f"…{name[-room + 1 :]}"
-        click.echo(f"{marks}  {name:<{room}} {tail}")
+        name = end_of(name, room)
+        click.echo(f"{marks}  {name}{' ' * (room - cells(name))} {tail}")
     click.echo(f"{len(media)} {'medium' if len(media) == 1 else 'media'}")

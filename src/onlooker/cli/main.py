@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -84,6 +85,9 @@ def main(args: list[str] | None = None) -> None:
     """Run the command line; exit 0 well, 1 with an error, 2 for wrong usage."""
     arguments = sys.argv[1:] if args is None else args
     debug = "--debug" in arguments
+    # A program started without them (``>&-``) has none: what it says goes nowhere.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115, PTH123 open to the end
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, PTH123
     # A name that is not UTF-8 is printed as it lies on the disk, never a reason to fail.
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)
@@ -103,10 +107,13 @@ def main(args: list[str] | None = None) -> None:
             raise
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
-    except BrokenPipeError:
-        # The reader (``head``) has seen enough; nothing more may be written.
-        sys.stderr.close()
-        sys.exit(0)
+    except OSError as error:
+        # Those of media and of the library come as their own errors; what is left is the output.
+        if debug:
+            raise
+        what = "the output cannot be written" if error.filename is None else str(error.filename)
+        click.echo(f"error: {what}: {error.strerror or error}", err=True)
+        sys.exit(1)
     except Exception as error:
         if debug:
             raise

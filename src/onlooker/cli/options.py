@@ -59,10 +59,23 @@ class TimeType(click.ParamType[float]):
             )
 
 
+class PathType(click.Path):
+    """A path that was really given: ``""``, as of an unset variable, is not the current folder."""
+
+    def __init__(self, *, exists: bool = False, file_okay: bool = True) -> None:
+        super().__init__(exists=exists, file_okay=file_okay, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty path."""
+        if value == "":
+            self.fail("the path is empty; write . for the current folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 library_option = click.option(
     "--library",
     "folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=PathType(file_okay=False),
     help="The library's folder.  [default: $ONLOOKER_LIBRARY or the user's data folder]",
 )
 
@@ -84,7 +97,7 @@ def filter_options(command: F) -> F:
         click.option(
             "--in",
             "under",
-            type=click.Path(path_type=Path),
+            type=PathType(),
             help="Only at or below this path.",
         ),
         click.option("--since", type=TimeType(), help="Not older: capture time, else file time."),

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from onlooker.cli.options import json_option, library_option
+from onlooker.cli.options import PathType, json_option, library_option
 
 
 @click.command("remove", short_help="Forget files and folders (files stay).")
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=PathType())
 @library_option
 @json_option
 def command(paths: tuple[Path, ...], folder: Path | None, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from onlooker.cli.show import path_text, plain, safe_text
+from onlooker.cli.show import cells, end_of, path_text, plain, safe_text, start_that_fits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +40,7 @@ class Reporter:
         self._stage: str | None = None
         self._drawn = 0.0
         self._quiet = quiet
+        self._told: set[tuple[Path | None, str]] = set()
         self._show_bar = not as_json and not quiet and sys.stderr.isatty()
 
     def __enter__(self) -> Self:
@@ -73,15 +74,19 @@ class Reporter:
         if self._as_json:
             self._print_json(event)
             return
-        if event.kind in ("failed", "offline"):
-            word = "failed" if event.kind == "failed" else "offline"
-            self._line(f"{word}: {plain(event.reason)}" if event.kind == "failed" else
-                       f"{word}: {path_text(event.path) if event.path else ''}")  # fmt: skip
+        if event.kind == "failed":
+            # What could not be opened fails in every pass; once is enough for a person.
+            if (event.path, event.reason) not in self._told:
+                self._told.add((event.path, event.reason))
+                self._line(f"failed: {plain(event.reason)}")
+        elif event.kind == "offline":
+            self._line(f"offline: {path_text(event.path) if event.path else ''}")
         elif not self._quiet and event.kind == "done" and self._bar is None and event.path:
             stage = STAGE_WORDS[event.stage or "look"]
+            found = f"{event.moments} moments, {event.seconds:.1f} s{_speed(event)}"
             self._line(
                 f"{stage} {event.position}/{event.media_total} {path_text(event.path)}: "
-                f"{event.moments} moments, {event.seconds:.1f} s{_speed(event)}"
+                f"{plain(event.reason) or found}"
             )
         self._draw(event)
 
@@ -93,7 +98,8 @@ class Reporter:
             return
         self._drawn = now
         name = plain(event.path.name)
-        name = name if len(name) <= 26 else f"{name[:12]}…{name[-13:]}"
+        if cells(name) > 26:
+            name = name[: start_that_fits(name, 12)] + end_of(name, 14)
         if event.kind == "scan":
             if self._task is None:
                 self._task = self._bar.add_task("", total=None, speed="")
@@ -150,8 +156,9 @@ class Reporter:
 
     @staticmethod
     def _list(word: str, rows: list[tuple[Path, str]]) -> None:
-        if rows:
-            click.echo(f"{len(rows)} {word} (each with its reason:  onlooker list --failed)")
+        files = len({path for path, _ in rows})
+        if files:
+            click.echo(f"{files} {word} (each with its reason:  onlooker list --failed)")
 
     @staticmethod
     def _skipped(rows: list[tuple[Path, str]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-from onlooker.records import Moment
+from onlooker.records import Moment, clock
 
 KIND_WORDS = {
     "screen": "on screen",
@@ -13,14 +13,6 @@ KIND_WORDS = {
     "name": "file name",
     "person": "by a person",
 }
-
-
-def clock(seconds: float) -> str:
-    """Write a time in a recording: ``4:05``, ``1:04:05``."""
-    whole = int(seconds)
-    hours, rest = divmod(whole, 3600)
-    minutes, secs = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"
 
 
 def place(moment: Moment) -> str:
@@ -39,6 +31,34 @@ def size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
+
+
+def cells(text: str) -> int:
+    """Return how many columns of a terminal a text takes: Chinese letters and emoji take two."""
+    return sum(_cells(c) for c in text)
+
+
+def _cells(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
+
+
+def start_that_fits(text: str, room: int) -> int:
+    """Return how many letters of the beginning fit into so many columns."""
+    taken = 0
+    for number, char in enumerate(text):
+        taken += _cells(char)
+        if taken > room:
+            return number
+    return len(text)
+
+
+def end_of(text: str, room: int) -> str:
+    """Return a text, or its end behind ``…`` where it is wider than so many columns."""
+    if cells(text) <= room:
+        return text
+    return "…" + text[len(text) - start_that_fits(text[::-1], room - 1) :]
 
 
 def plain(text: str) -> str:

@@ -19,6 +19,7 @@ from typing import Literal
 from onlooker.library.analyzers import Analysis, Engines, Medium, Progress, analyze
 from onlooker.library.store import STAGES, MediaRow, Stage, Store
 from onlooker.media.files import shown
+from onlooker.records import MediaFacts
 
 # Seconds of work on a small machine, only to weigh files against each other in the progress bar:
 # a second of video, a page, a photo. Measured orders of magnitude, no promise.
@@ -192,7 +193,8 @@ class Ingest:
             )
 
         earlier = partial(self._store.moments, row.id)
-        analysis = analyze(Medium(row, path, earlier, self._engines), stage, Progress(report))
+        medium = Medium(row, path, earlier, self._engines)
+        analysis = _unopened(row, stage) or analyze(medium, stage, Progress(report))
         seconds = time.perf_counter() - began
         self._keep(row, path, stage, analysis, seconds)
         summary.moments += len(analysis.moments)
@@ -252,6 +254,19 @@ class Ingest:
             self._store.put_failure(
                 row.id, "hear", self._engines.producer("hear"), "pending", "subtitles changed"
             )
+
+
+def _unopened(row: MediaRow, stage: Stage) -> Analysis | None:
+    """Return the failure of the first pass for what it could not even open, else None.
+
+    Without the facts the later passes would take it for a file with nothing to see or hear.
+    """
+    look = next((task for task in row.tasks if task.stage == "look"), None)
+    if stage == "look" or look is None or look.state != "failed":
+        return None
+    if row.facts != MediaFacts(kind=row.kind):
+        return None
+    return Analysis(state="failed", reason=look.reason)
 
 
 def _first_there(row: MediaRow) -> Path | None:

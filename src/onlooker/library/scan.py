@@ -18,6 +18,7 @@ from pathlib import Path
 from onlooker.errors import MediaError
 from onlooker.library.analyzers import LOOK, names
 from onlooker.library.store import STAGES, Content, Filters, PathRow, RootRow, Stage, Store
+from onlooker.library.store_sqlite.base import DATABASE, LOCK
 from onlooker.media.files import reason as reason_of
 from onlooker.media.files import shown
 from onlooker.media.kind import SUFFIXES, sniff
@@ -116,6 +117,8 @@ def walk(
         except OSError as error:
             failed(folder, f"the folder {shown(folder)} cannot be listed: {reason_of(error)}")
             continue
+        if {DATABASE, LOCK} <= {entry.name for entry in entries}:
+            continue  # a library: its thumbnails are no photos
         folders = []
         for entry in entries:
             path = Path(entry.path)
