@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, cast, overload
 
 import cv2
@@ -22,7 +22,13 @@ Floats = npt.NDArray[np.float64]
 
 VERSION = "1"
 """Of the steps around the networks: raise it whenever pages may come out otherwise."""
-UPRIGHT_CONFIDENCE = 0.85
+TURN_PLACES = 4
+"""A picture with fewer places is not looked at from the side: a lone tall box is tried anyway."""
+TURN_WIDE = 0.4
+"""With a smaller share of places wider than high, a picture may have to be turned by a quarter. On
+upright pages eight in ten are, on turned ones, whose lines fall apart into letters, one in ten."""
+TURN_FACTOR = 1.5
+"""So much more must be legible in the turned picture."""
 DETECTOR = "db.synth1"
 RECOGNIZER = "ctc.synth1"
 
@@ -47,9 +53,10 @@ class ReaderConfig:
 
     Attributes:
         min_confidence: Words read with less are not words: they are reported in ``Page.unread``.
-        flip_below: A crop read with less confidence is tried upside down, too, unless the picture
-            is known to be the right way up.
-        flip_gain: By how much the other way up must be better to be believed: most text is upright.
+        upright: A picture whose words are read with this mean confidence is the right way up.
+        probes: Of another picture, so many words are read upside down, too.
+        flip_gain: By how much another direction must be better to be believed: most text is
+            upright, and letters upside down often look like others.
         tall_aspect: Height : width from which a crop is tried as text that runs up or down.
         sure: A word read with less confidence is read again from the crops of ``looks``, and the
             most confident reading is kept.
@@ -64,7 +71,8 @@ class ReaderConfig:
     """
 
     min_confidence: float = 0.75
-    flip_below: float = 0.5
+    upright: float = 0.9
+    probes: int = 8
     flip_gain: float = 0.15
     tall_aspect: float = 1.5
     sure: float = 0.95
@@ -73,10 +81,10 @@ class ReaderConfig:
     chunk: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("min_confidence", "flip_below", "flip_gain", "sure"):
+        for name in ("min_confidence", "upright", "flip_gain", "sure"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"ReaderConfig.{name} must be in [0, 1]: {getattr(self, name)}")
-        for name in ("tall_aspect", "max_crop_height_px", "chunk"):
+        for name in ("tall_aspect", "probes", "max_crop_height_px", "chunk"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"ReaderConfig.{name} must be 1 or more: {getattr(self, name)}")
 
@@ -154,16 +162,34 @@ class TextReader:
         height, width = pixels.shape[:2]
         if not height or not width:
             return Page(width, height, ())
+        words, unread, stands = self._look(pixels)
+        if not stands:
+            # The detector sees lines that run up or down as piles of letters. In the picture turned
+            # by a quarter they are words, though maybe upside down, which is found out there.
+            other_words, other_unread, _ = self._look(np.ascontiguousarray(np.rot90(pixels)))
+            if _legible(other_words) > TURN_FACTOR * _legible(words):
+                words = [replace(w, polygon=_turned_back(w.polygon, width)) for w in other_words]
+                unread = [replace(t, polygon=_turned_back(t.polygon, width)) for t in other_unread]
+        return Page(width, height, group_lines(words), tuple(unread))
+
+    def _look(self, pixels: Picture) -> tuple[list[TextWord], list[DetectedText], bool]:
+        """Find and read words.
+
+        Returns:
+            The words, the places that could not be read, and whether lines seem to run to the right
+            (or the left) rather than up or down.
+        """
         found = sorted(self.detector([pixels])[0], key=lambda text: (text.polygon, text.confidence))
         words: list[TextWord] = []
         unread: list[DetectedText] = []
         for place, polygon, reading in self._readings(pixels, found):
-            text = reading.text.strip()
-            if text and reading.confidence >= self.config.min_confidence:
+            if reading.text.strip() and reading.confidence >= self.config.min_confidence:
                 words.extend(split_words(reading, polygon))
             else:
                 unread.append(place)
-        return Page(width, height, group_lines(words), tuple(unread))
+        sizes = [_size(corners_of(place.polygon)) for place in found]
+        wide = sum(width >= self.config.tall_aspect * height for width, height in sizes)
+        return words, unread, len(found) < TURN_PLACES or wide >= TURN_WIDE * len(found)
 
     def _readings(
         self, pixels: Picture, found: Sequence[DetectedText]
@@ -184,19 +210,35 @@ class TextReader:
             _choose([(quarters, next(readings)) for quarters in some], config.flip_gain)
             for some in turns
         ]
-        if not _reads_upright(best):
-            doubtful = [
-                index
-                for index, (quarters, reading) in enumerate(best)
-                if turns[index] == (0,) and reading.confidence < config.flip_below
-            ]
-            flipped = self._recognize(pixels, [(corners[index], 2) for index in doubtful])
-            for index, reading in zip(doubtful, flipped, strict=True):
-                best[index] = _choose([best[index], (2, reading)], config.flip_gain)
+        self._turn_over(pixels, corners, best, [i for i, some in enumerate(turns) if some == (0,)])
         self._look_again(pixels, corners, best)
         for place, quad, (quarters, reading) in zip(found, corners, best, strict=True):
             polygon = cast(Polygon, tuple((float(x), float(y)) for x, y in quad))
             yield place, turned(polygon, quarters), reading
+
+    def _turn_over(
+        self,
+        pixels: Picture,
+        corners: Sequence[Floats],
+        best: list[tuple[int, RecognizedText]],
+        wide: Sequence[int],
+    ) -> None:
+        """Read the words of a picture that is upside down the other way up."""
+        if not wide:
+            return
+        if np.mean([best[i][1].confidence for i in wide]) >= self.config.upright:
+            return
+        # Long words tell best; ties in the order of the places.
+        aspect = {i: (size := _size(corners[i]))[0] / max(size[1], 1e-6) for i in wide}
+        wide = sorted(wide, key=lambda i: (-aspect[i], i))
+        probes, others = wide[: self.config.probes], wide[self.config.probes :]
+        flipped = list(self._recognize(pixels, [(corners[i], 2) for i in probes]))
+        upright = np.mean([best[i][1].confidence for i in probes])
+        if np.mean([one.confidence for one in flipped]) < upright + self.config.flip_gain:
+            return
+        flipped += self._recognize(pixels, [(corners[i], 2) for i in others])
+        for i, reading in zip([*probes, *others], flipped, strict=True):
+            best[i] = _choose([(2, reading), best[i]], self.config.flip_gain)
 
     def _look_again(
         self,
@@ -276,7 +318,7 @@ def _checked(picture: object) -> Picture:
 
 
 def _quarters_to_try(corners: Floats, tall_aspect: float) -> tuple[int, ...]:
-    """Say in which directions a place may have to be read, the likeliest first."""
+    """Say in which directions a place has to be read at once, the likeliest first."""
     width, height = _size(corners)
     return (0, 1, 3) if height > tall_aspect * width else (0,)
 
@@ -294,17 +336,14 @@ def _choose(
     return upright
 
 
-def _reads_upright(best: Sequence[tuple[int, RecognizedText]]) -> bool:
-    """Tell whether a picture is the right way up: two words of it can be read without a doubt.
+def _legible(words: Sequence[TextWord]) -> float:
+    """Measure how much was read: letters of words of three and more, by their confidence."""
+    return sum(len(word.text) * word.confidence for word in words if len(word.text) >= 3)
 
-    Chance does not read three letters that sure, and few pictures hold text of both ways up: what
-    cannot be read in such a picture is no text, or not to be read either way.
-    """
-    sure = sum(
-        quarters == 0 and reading.confidence >= UPRIGHT_CONFIDENCE and len(reading.text) >= 3
-        for quarters, reading in best
-    )
-    return sure >= 2
+
+def _turned_back(polygon: Polygon, width: int) -> Polygon:
+    """Bring a polygon from ``np.rot90`` of a picture into the picture, which is ``width`` wide."""
+    return tuple((width - y, x) for x, y in polygon)
 
 
 def _size(corners: Floats) -> tuple[float, float]:

@@ -1,0 +1,76 @@
+"""The reader with its shipped networks, on pictures made here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from onlooker.text import TextReader
+from onlooker.text.pipeline import producer, shipped_weights
+
+pytestmark = pytest.mark.weights
+
+LINES = ("Gradient Descent", "walks downhill in small steps", "answers and results 2026")
+
+
+def sheet(lines=LINES, size=(640, 360), height=34):
+    image = Image.new("RGB", size, (250, 250, 246))
+    draw = ImageDraw.Draw(image)
+    for row, line in enumerate(lines):
+        draw.text(
+            (40, 40 + 2.2 * height * row),
+            line,
+            font=ImageFont.load_default(height),
+            fill=(20, 24, 32),
+        )
+    return np.asarray(image)
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return TextReader.load(threads=1)
+
+
+def test_a_clean_page_is_read_right(reader):
+    assert reader(sheet()).text == "\n".join(LINES)
+
+
+def test_light_on_dark(reader):
+    assert reader(255 - sheet()).text == "\n".join(LINES)
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_turned_pages_are_read_and_polygons_begin_where_the_text_does(reader, quarters):
+    page = reader(np.ascontiguousarray(np.rot90(sheet(), quarters)))
+    assert page.text == "\n".join(LINES)
+    (x0, y0), (x1, y1) = page.words[0].polygon[:2]
+    across, down = {1: (0, -1), 2: (-1, 0), 3: (0, 1)}[quarters]
+    assert np.sign(round((x1 - x0) / 10)) == across
+    assert np.sign(round((y1 - y0) / 10)) == down
+
+
+def test_one_or_many_empty_and_again(reader):
+    pictures = [sheet(), sheet(LINES[1:]), np.full((48, 64, 3), 90, np.uint8)]
+    pages = reader(pictures)
+    assert pages == [reader(picture) for picture in pictures]
+    assert pages == reader(pictures)
+    assert pages[2].lines == ()
+    assert reader([]) == []
+    assert reader(np.zeros((1, 1, 3), np.uint8)).lines == ()
+
+
+def test_words_stand_where_they_are_drawn(reader):
+    page = reader(sheet())
+    for row, line in enumerate(page.lines):
+        left, top, _, bottom = line.box
+        assert left == pytest.approx(40, abs=12)
+        assert top >= 40 + 2.2 * 34 * row - 12
+        assert bottom <= 40 + 2.2 * 34 * row + 34 * 1.5
+    assert all(0 <= word.confidence <= 1 for word in page.words)
+
+
+def test_the_producer_names_the_weights():
+    made_by = producer()
+    assert made_by.name == "text.reader"
+    assert made_by.weights == "+".join(weights.sha256[:12] for weights in shipped_weights())
