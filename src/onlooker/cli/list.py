@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 
 from onlooker.cli.options import filter_options, json_option, library_option, to_filters
-from onlooker.cli.show import cells, clock, end_of, path_text, plain, safe_text, size
+from onlooker.cli.show import cells, end_of, path_text, plain, safe_text, size
 from onlooker.library.export import media_json
 from onlooker.library.store import MediaRow, PathRow, TaskRow
+from onlooker.records import clock
 
 _MARKS = {"done": "✓", "pending": "·", "failed": "✗", "skipped": "–"}
 

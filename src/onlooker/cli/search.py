@@ -15,7 +15,6 @@ from onlooker.cli.options import filter_options, json_option, library_option, to
 from onlooker.cli.show import (
     KIND_WORDS,
     cells,
-    clock,
     end_of,
     path_text,
     place,
@@ -23,6 +22,7 @@ from onlooker.cli.show import (
     start_that_fits,
 )
 from onlooker.library.export import media_json, moment_json
+from onlooker.records import clock
 
 if TYPE_CHECKING:
     from onlooker.library.search import Hit, SearchResult

@@ -179,9 +179,9 @@ def write_vtt(store: Store, out: TextIO, row: MediaRow, kinds: tuple[EvidenceKin
     for kind, start_s, end_s, texts in _cues(_moments(store, row, kinds or ("screen", "speech"))):
         if end_s <= start_s:
             continue  # the format forbids empty cues
-        out.write(f"\n{_vtt_time(start_s)} --> {_vtt_time(end_s)}\n")
+        out.write(f"\n{vtt_time(start_s)} --> {vtt_time(end_s)}\n")
         voice = f"<v {kind}>"
-        out.write("\n".join(voice + _vtt_text(text) for text in texts) + "\n")
+        out.write("\n".join(voice + vtt_text(text) for text in texts) + "\n")
         count += 1
     return count
 
@@ -195,12 +195,14 @@ def _cues(moments: list[Moment]) -> Iterator[tuple[str, float, float, list[str]]
         yield kind, start_s, end_s, texts
 
 
-def _vtt_time(seconds: float) -> str:
-    whole, milliseconds = divmod(round(seconds * 1000), 1000)
+def vtt_time(time_s: float) -> str:
+    """Return a time as WebVTT writes it: ``00:01:02.500``."""
+    whole, milliseconds = divmod(round(max(0.0, time_s) * 1000), 1000)
     minutes, secs = divmod(whole, 60)
     return f"{minutes // 60:02}:{minutes % 60:02}:{secs:02}.{milliseconds:03}"
 
 
-def _vtt_text(text: str) -> str:
+def vtt_text(text: str) -> str:
+    """Return text as a line of a WebVTT cue."""
     one_line = " ".join(text.split())
     return one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

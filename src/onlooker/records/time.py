@@ -1,4 +1,4 @@
-"""Spans of time in a recording."""
+"""Times in a recording: spans of it, and how people write them."""
 
 from __future__ import annotations
 
@@ -20,3 +20,17 @@ class TimeSpan:
     def duration_s(self) -> float:
         """Length in seconds."""
         return self.end_s - self.start_s
+
+
+def clock(time_s: float) -> str:
+    """Return a time as people write it, seconds cut off.
+
+    Example:
+        >>> clock(7.9), clock(754), clock(3723)
+        ('0:07', '12:34', '1:02:03')
+    """
+    # Times that were computed may lie a rounding below the full second.
+    whole = int(max(0.0, time_s) + 1e-6)
+    hours, rest = divmod(whole, 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

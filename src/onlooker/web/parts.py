@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, StreamingResponse
 
 from onlooker.errors import MediaError
+from onlooker.library.export import vtt_text, vtt_time
 from onlooker.library.store import MediaRow
 from onlooker.web.catalogue import MediaFile
 from onlooker.web.desk import Desk

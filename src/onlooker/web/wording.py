@@ -7,6 +7,7 @@ import unicodedata
 from datetime import datetime
 from pathlib import PurePath
 
+from onlooker import records
 from onlooker.library.store import Counts
 from onlooker.records import EvidenceKind, MediaKind
 
