@@ -191,6 +191,38 @@ def test_grown_adds_shares_of_the_height_on_each_side():
     assert grown(flat, 0.1, 0.1) is flat
 
 
+class PilingDetector(FakeDetector):
+    """Sees words that run up or down as piles of letters, as the real one does."""
+
+    def __call__(self, pictures):
+        found = []
+        for places in super().__call__(pictures):
+            parts = []
+            for place in places:
+                (x, y), _, (right, bottom), _ = place.polygon
+                if bottom - y > right - x:
+                    step = (bottom - y) / 5
+                    for i in range(5):
+                        top, low = y + i * step, y + (i + 1) * step
+                        box = ((x, top), (right, top), (right, low), (x, low))
+                        parts.append(DetectedText(box, 0.9))
+                else:
+                    parts.append(place)
+            found.append(parts)
+        return found
+
+
+@pytest.mark.parametrize("quarters", [1, 3])
+def test_a_page_on_its_side_is_read_from_the_side(quarters):
+    reader = TextReader(PilingDetector(), FakeRecognizer())
+    page = reader(picture((40, 10, 20, 70, quarters), (90, 10, 20, 90, quarters)))
+    assert (page.width, page.height) == (320, 240)
+    # Down: the right column is the first line; up: the left one.
+    assert page.text == ("w90\nw70" if quarters == 1 else "w70\nw90")
+    corner = {1: (110, 10), 3: (40, 80)}[quarters]
+    assert page.words[0].polygon[0] == corner
+
+
 class WiderReader:
     """Sure of itself only where the crop is wider than it was detected."""
 
