@@ -48,9 +48,13 @@ def test_nothing_found_says_so_with_the_nearest_spelling(client: Any) -> None:
     page = client.get("/?q=zzzyyyxxx")
     assert page.status_code == 200
     assert "Nothing found for" in page.text
-    near = client.get("/?q=stochastik&kind=speech")
-    assert "Nothing found" in near.text and "without filters" in near.text
-    assert ">stochastic</a>" in near.text
+    near = client.get("/?q=stochastik")
+    assert "Did you mean" in near.text and ">stochastic</a>" in near.text
+    hidden = client.get("/?q=stochastik&kind=speech")
+    assert "Nothing found" in hidden.text and "without filters" in hidden.text
+    assert ">stochastic</a>" not in hidden.text  # it would not be found there either
+    some = client.get("/?q=stochastic+zzzyyyxxx")
+    assert "Nothing found" in some.text and ">stochastic</a>" in some.text
 
 
 def test_filters_stay_in_the_address(client: Any) -> None:
