@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from rapidfuzz import fuzz
 from onlooker.errors import MediaError
 from onlooker.library import Library
 from onlooker.library import analyzers as rooms
+from onlooker.library.analyzers import recordings
 from onlooker.library.estimate import estimate
 from onlooker.library.export import write_csv
 from onlooker.library.ingest import Event
@@ -251,3 +253,40 @@ def test_corrections_survive_edited_subtitles(media_copy, tmp_path: Path) -> Non
     assert not library.search('"slope of the loss"').hits
     assert library.search('"slope of the error"').hits[0].moment.producer.startswith("person")
     assert library.search('"one digit per weight"').hits
+
+
+def test_decoding_ahead_ends_when_no_more_is_wanted() -> None:
+    over = threading.Event()
+    begun = threading.Event()
+
+    def endless():
+        yield 1
+        begun.set()
+        while not over.is_set():
+            time.sleep(0.001)
+        raise recordings._Over
+
+    for item in recordings._ahead(endless(), over, most=2):
+        assert item == 1
+        assert begun.wait(10)
+        break
+    assert over.is_set()
+    assert not [t for t in threading.enumerate() if t.name == "onlooker-decode"]
+
+
+def test_an_error_of_decoding_ahead_arrives() -> None:
+    def broken():
+        yield 1
+        raise MediaError("cut short")
+
+    with pytest.raises(MediaError, match="cut short"):
+        list(recordings._ahead(broken(), threading.Event(), most=2))
+
+
+def test_with_one_thread_nothing_runs_beside(
+    media_folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recordings, "threads", lambda: 1)
+    monkeypatch.setattr(recordings, "_ahead", None)
+    library = Library.open(tmp_path / "library")
+    assert library.add(media_folder.root / "talk" / "turned.mp4").failed == []

@@ -182,8 +182,6 @@ class Library:
                 scanner.finish()
                 self._merge_roots()
                 found = scanner.result
-                summary.seen, summary.added = found.seen, found.added
-                summary.changed, summary.removed = found.changed, found.removed
                 summary.failed += [(row.path, row.reason) for row in found.failed]
                 summary.offline += found.offline
                 for path in found.offline:
@@ -196,6 +194,9 @@ class Library:
                 # Every result is stored whole, so there is nothing to undo.
                 summary.stopped = "interrupted"
                 on_event(Event(kind="stopped", reason="interrupted"))
+        found = scanner.result
+        summary.seen, summary.added = found.seen, found.added
+        summary.changed, summary.removed = found.changed, found.removed
         summary.seconds = time.perf_counter() - began
         return summary
 

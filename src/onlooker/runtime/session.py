@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,12 @@ def set_threads(count: int | None) -> None:
     if count is not None and count < 1:
         raise ConfigError(f"--threads must be 1 or more, got {count}")
     _chosen = count
+    # NumPy's and OpenCV's own pools: read from here when they are loaded, which comes later as a
+    # rule, since nothing heavy is loaded before a command needs it.
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+        os.environ[name] = str(threads())
+    if "cv2" in sys.modules:
+        sys.modules["cv2"].setNumThreads(threads())
 
 
 def threads() -> int:

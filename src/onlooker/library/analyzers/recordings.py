@@ -14,6 +14,7 @@ from onlooker.library.analyzers.medium import Analysis, Medium, Progress, begin,
 from onlooker.library.analyzers.photos import scaled
 from onlooker.library.tracks import LineTracks
 from onlooker.records import MediaFacts, Moment, Page, TextLine, View
+from onlooker.runtime import threads
 
 if TYPE_CHECKING:
     from onlooker.media.subtitles import Cue
@@ -85,7 +86,8 @@ def look_audio(medium: Medium, progress: Progress) -> Analysis:
 def read_video(medium: Medium, progress: Progress) -> Analysis:
     """The text of a video: each stable group is read once, a line that stays is one moment.
 
-    Decoding runs ahead of reading in a thread of its own, by two pictures at most.
+    Decoding runs ahead of reading in a thread of its own, by two pictures at most; not where only
+    one thread may be used.
     """
     from onlooker.media.video import Video
     from onlooker.video.shots import segment
@@ -93,9 +95,17 @@ def read_video(medium: Medium, progress: Progress) -> Analysis:
     reader = medium.engines.reader
     analysis = Analysis(views=[])
     tracks = LineTracks()
+    over = threading.Event()
+
+    def stop_if_over(_fraction: float) -> None:
+        # An hour without a stable picture would else be decoded to its end after a Ctrl-C.
+        if over.is_set():
+            raise _Over
+
     with Video.open(medium.path) as video:
         assert analysis.views is not None
-        for group in _ahead(segment(video), most=2):
+        groups = segment(video, on_progress=stop_if_over)
+        for group in _ahead(groups, over, most=2) if threads() > 1 else groups:
             index = len(analysis.views)
             analysis.views.append(_view(group, index, video.facts))
             page = reader(group.pixels)
@@ -120,10 +130,16 @@ def _at_size(page: Page, facts: MediaFacts) -> Page:
     return replace(page, width=facts.width, height=facts.height, lines=lines)
 
 
-def _ahead(groups: Iterator[T], *, most: int) -> Iterator[T]:
-    """Iterate with the producer working ahead in a thread, by at most ``most`` items."""
+class _Over(Exception):  # noqa: N818 no error: what was to come is not wanted any more
+    """Ends the work of a producer."""
+
+
+def _ahead(groups: Iterator[T], over: threading.Event, *, most: int) -> Iterator[T]:
+    """Iterate with the producer working ahead in a thread, by at most ``most`` items.
+
+    ``over`` is set when no more is wanted, so that the producer ends soon.
+    """
     waiting: queue.Queue[T | BaseException | None] = queue.Queue(maxsize=most)
-    over = threading.Event()
 
     def put(item: T | BaseException | None) -> bool:
         while not over.is_set():
