@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -236,6 +237,33 @@ def test_roots(store: Store) -> None:
     store.remove_root(root.id)
     assert store.roots() == []
     assert store.list_media() == []
+
+
+def test_a_medium_that_lies_elsewhere_too_outlives_its_folder(store: Store) -> None:
+    secret, shared = store.add_root(Path("/secret")), store.add_root(Path("/shared"))
+    for root, name in ((secret, "/secret/a.mp4"), (shared, "/shared/b.mp4")):
+        media_id = store.put_path(
+            PathRow(path=Path(name), root_id=root.id, size_bytes=1, mtime_ns=1, media_id=None),
+            content_hash="a" * 32,
+            kind="video",
+            stages=("look",),
+        )
+    store.put_result(media_id, "look", SUBTITLES, moments=[said("words", 0)], views=[])
+    store.remove_root(secret.id)
+    row = store.media(media_id)
+    assert (row.title, [path.path.name for path in row.paths]) == ("b.mp4", ["b.mp4"])
+    assert store.pending("look") == [media_id]  # its name of before is looked for no more
+    assert found(store, "words") == ["words"]
+
+
+def test_a_file_from_the_far_future(store: Store) -> None:
+    root = store.add_root(Path("/media"))
+    row = PathRow(
+        path=Path("/media/a.mp4"), root_id=root.id, size_bytes=1, mtime_ns=2**64, media_id=None
+    )
+    store.put_path(row, content_hash="a" * 32, kind="video", stages=("look",))
+    store.fail_path(replace(row, state="failed", reason="late"))
+    assert [row.reason for row in store.paths()] == ["late"]
 
 
 # -- results ---------------------------------------------------------------------------------------

@@ -12,7 +12,12 @@ from pathlib import Path
 from onlooker.errors import StoreError
 from onlooker.library.store import Content, PathRow, RootRow, Stage
 from onlooker.library.store_sqlite.base import Base
-from onlooker.library.store_sqlite.codec import pack_facts, pack_path, printable_name
+from onlooker.library.store_sqlite.codec import (
+    pack_facts,
+    pack_path,
+    printable,
+    printable_name,
+)
 from onlooker.library.store_sqlite.indexing import drop_homeless, retitle
 from onlooker.library.store_sqlite.rows import PATH_COLUMNS, path_row, root_row
 from onlooker.records import MediaFacts, MediaKind
@@ -47,11 +52,19 @@ class Places(Base):
         with self._lock:
             with self._connections.writing() as connection:
                 touched = connection.execute(
-                    "SELECT DISTINCT media_id FROM path WHERE root_id = ?", (root_id,)
+                    "SELECT DISTINCT media_id FROM path WHERE root_id = ? AND media_id IS NOT NULL",
+                    (root_id,),
                 ).fetchall()
                 connection.execute("DELETE FROM path WHERE root_id = ?", (root_id,))
                 connection.execute("DELETE FROM root WHERE id = ?", (root_id,))
                 gone = drop_homeless(connection, [row[0] for row in touched])
+                for (media_id,) in touched:
+                    # What lies elsewhere too has lost a name: it is called, and found, by another.
+                    retitle(connection, media_id)
+                    connection.execute(
+                        "UPDATE task SET state = 'pending' WHERE media_id = ? AND stage = 'look'",
+                        (media_id,),
+                    )
             self._thumbnails.remove(gone)
 
     def set_root_offline(self, root_id: int, offline: bool) -> None:
@@ -102,7 +115,9 @@ class Places(Base):
             with self._connections.writing() as connection:
                 media_id, former = self._put(connection, content)
                 gone = drop_homeless(connection, [former])
-                retitle(connection, media_id)
+                for one in (media_id, former):
+                    if one is not None:
+                        retitle(connection, one)
             self._thumbnails.remove(gone)
         return media_id
 
@@ -141,16 +156,7 @@ class Places(Base):
         connection.execute(
             "INSERT OR REPLACE INTO path (path, root_id, media_id, size_bytes, mtime_ns, "
             "state, reason, beside) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                place,
-                row.root_id,
-                media_id,
-                row.size_bytes,
-                row.mtime_ns,
-                row.state,
-                row.reason,
-                row.beside,
-            ),
+            _columns(row, media_id),
         )
         for stage in content.stages:
             connection.execute(
@@ -201,21 +207,21 @@ class Places(Base):
                 "root_id = excluded.root_id, size_bytes = excluded.size_bytes, "
                 "mtime_ns = excluded.mtime_ns, state = excluded.state, reason = excluded.reason, "
                 "beside = excluded.beside",
-                (
-                    pack_path(row.path),
-                    row.root_id,
-                    row.media_id,
-                    row.size_bytes,
-                    row.mtime_ns,
-                    row.state,
-                    row.reason,
-                    row.beside,
-                ),
+                _columns(row, row.media_id),
             )
 
     def forget_paths(self, paths: Iterable[Path]) -> None:
         """Remove paths that are gone, and media that lie nowhere any more."""
         self.settle((), paths)
+
+
+def _columns(row: PathRow, media_id: int | None) -> tuple[object, ...]:
+    """Return the columns of the table ``path``."""
+    # 64 bits of nanoseconds end in 2262; file systems hold later dates, mostly broken ones.
+    mtime_ns = max(-(2**63), min(row.mtime_ns, 2**63 - 1))
+    reason = printable(row.reason)
+    place = pack_path(row.path)
+    return (place, row.root_id, media_id, row.size_bytes, mtime_ns, row.state, reason, row.beside)
 
 
 def _forget(connection: sqlite3.Connection, paths: Iterable[Path]) -> set[int | None]:
