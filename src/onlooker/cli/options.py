@@ -63,7 +63,8 @@ class PathType(click.Path):
     """A path that was really given: ``""``, as of an unset variable, is not the current folder."""
 
     def __init__(self, *, exists: bool = False, file_okay: bool = True) -> None:
-        super().__init__(exists=exists, file_okay=file_okay, path_type=Path)
+        # What cannot be read is told with its reason, and does not stop the others.
+        super().__init__(exists=exists, file_okay=file_okay, readable=False, path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Refuse an empty path."""

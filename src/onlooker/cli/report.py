@@ -158,7 +158,9 @@ class Reporter:
     def _list(word: str, rows: list[tuple[Path, str]]) -> None:
         files = len({path for path, _ in rows})
         if files:
-            click.echo(f"{files} {word} (each with its reason:  onlooker list --failed)")
+            click.echo(
+                f"{files} {word}; why:  onlooker list --failed; again:  onlooker update --retry"
+            )
 
     @staticmethod
     def _skipped(rows: list[tuple[Path, str]]) -> None:

@@ -210,9 +210,10 @@ class Scanner:
             for path in known
             if path not in seen and not any(folder in path.parents for folder in unlisted)
         ]
-        self._renamed |= {m for path in gone if (m := known[path].media_id) is not None}
+        media = [m for path in gone if (m := known[path].media_id) is not None]
+        self._renamed.update(media)
         self._gone += gone
-        self.result.removed += len(gone)
+        self.result.removed += len(media)
 
     def finish(self) -> None:
         """Record what was replaced and what is gone, after all roots were scanned.
