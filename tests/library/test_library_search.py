@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -9,10 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from onlooker.errors import QueryError
+from onlooker.library.folding import fold
+from onlooker.library.query import And, Node, Not, Or, parse
 from onlooker.library.search import SearchResult, search
 from onlooker.library.store import Filters, PathRow
 from onlooker.library.store_sqlite import SqliteStore
-from onlooker.records import MediaKind, Moment, Polygon, Producer, View
+from onlooker.records import EvidenceKind, MediaKind, Moment, Polygon, Producer, View
 
 PRODUCER = Producer(name="test", version="1")
 SLIDE_S = 60.0
@@ -451,3 +454,64 @@ def test_any_query_gives_sound_hits(store: SqliteStore, text: str) -> None:
         marks = hit.snippet.marks
         assert all(a < b for a, b in marks)
         assert all(b < c for (_, b), (c, _) in pairwise(marks))
+
+
+# -- many moments with the same few words ----------------------------------------------------------
+@pytest.fixture(scope="module")
+def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+    dice = random.Random(1)
+    words = [first + last for first in ("ba", "ko", "ti", "mu") for last in ("", "n", "ra", "lo")]
+    kinds: tuple[EvidenceKind, ...] = ("screen", "speech", "name", "person")
+    with SqliteStore.open(tmp_path_factory.mktemp("crowd") / "library") as store:
+        for number in range(12):
+            moments = [
+                Moment(
+                    kind=dice.choice(kinds),
+                    text=" ".join(dice.choices(words, k=dice.randint(1, 8))),
+                    start_s=20.0 * at,
+                    end_s=20.0 * at + 5.0,
+                )
+                for at in range(100)
+            ]
+            add(store, f"{number}.mp4", moments, views=0)
+        yield store
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "(kora OR mu* OR balo) -tilo",
+        "kora OR mu OR mura OR ban*",
+        "kon OR mura",
+        "kora balo",
+        "ko*",
+        "(kon OR mura) (ban OR til*)",
+    ],
+)
+def test_pages_fit_together_and_hold_all(crowd: SqliteStore, typed: str) -> None:
+    everything = [hit.moment.id for hit in search(crowd, typed, limit=2_000).hits]
+    assert len(set(everything)) == len(everything)
+    paged: list[int] = []
+    for offset in range(0, 210, 7):
+        paged += [hit.moment.id for hit in search(crowd, typed, limit=7, offset=offset).hits]
+    assert paged == everything[: len(paged)]
+    node = parse(typed)
+    exact = {
+        row.id
+        for medium in crowd.list_media()
+        for row in crowd.moments(medium.id)
+        if holds(node, fold(row.moment.text).split())
+    }
+    assert set(everything[: len(exact)]) == exact
+
+
+def holds(node: Node, words: list[str]) -> bool:
+    """Read a query of single words plainly."""
+    if isinstance(node, And):
+        return all(holds(child, words) for child in node.children)
+    if isinstance(node, Or):
+        return any(holds(child, words) for child in node.children)
+    if isinstance(node, Not):
+        return not holds(node.child, words)
+    sought = node.words[0]
+    return any(word == sought or (node.prefix and word.startswith(sought)) for word in words)

@@ -103,7 +103,7 @@ class _Found:
     match: Match
     band: str
     squeezed: str = ""
-    order: tuple[int, int, int] = (0, 0, 0)  # level, band and block, before the score
+    order: tuple[int, int, int] = (0, 0, 0)  # level, block and band, before the score
 
 
 class _Run:
@@ -171,7 +171,7 @@ class _Run:
                 spelled=tuple((term.spelled or term.words)[0] for term in terms),
             )
             self._take(self._store.match(beside, self._filters, limit=CANDIDATES))
-        matches = self._store.match(self._node, self._filters, limit=self._depth)
+        matches = self._store.match(self._node, self._filters, limit=self._deep())
         self._take(matches)
         if isinstance(self._node, Term) and self._filters == Filters():
             term = self._node
@@ -290,7 +290,7 @@ class _Run:
                     pattern.ways.setdefault(other.word, way)
         if widened:
             self._take(
-                self._store.match(self._widened(self._node), self._filters, limit=self._depth)
+                self._store.match(self._widened(self._node), self._filters, limit=self._deep())
             )
 
     def _squeezed(self) -> None:
@@ -303,7 +303,7 @@ class _Run:
         # quotes wants them so, if they are there.
         if self._found and (len(sought) < 5 or any(term.quoted for term in terms)):
             return
-        matches = self._store.match_part(sought, self._filters, limit=self._depth)
+        matches = self._store.match_part(sought, self._filters, limit=self._deep())
         self.more |= matches.more
         fresh = [p for p in zip(matches.ids, matches.ranks, strict=True) if p[0] not in self._seen]
         for number, (moment_id, rank) in enumerate(fresh):
@@ -332,7 +332,7 @@ class _Run:
                     pattern.ways.setdefault(other.word, ("near", other.cost))
         if not widened:
             return
-        self._take(self._store.match(self._widened(self._node), self._filters, limit=self._depth))
+        self._take(self._store.match(self._widened(self._node), self._filters, limit=self._deep()))
         if not self._found:
             self._neighbours()
 
@@ -345,6 +345,10 @@ class _Run:
         if isinstance(node, Or):
             return Or(tuple(self._widened(child) for child in node.children))
         return node
+
+    def _deep(self) -> int:
+        """Return how many to ask the index for: what was seen already must leave enough."""
+        return self._depth + len(self._seen)
 
     # -- scoring -----------------------------------------------------------------------------------
     def _take(self, matches: Matches) -> None:
@@ -395,7 +399,8 @@ class _Run:
         return _Found((line.id,), banded(level, score), level, level)
 
     def _add(self, found: _Found, block: int = 0) -> None:
-        found.order = (self._level, tuple(BANDS).index(found.band), block)
+        # The block before the band: what a deeper page scores never moves what was shown before.
+        found.order = (self._level, block, tuple(BANDS).index(found.band))
         self._seen.update(found.ids)
         self._found.append(found)
 
