@@ -6,6 +6,9 @@ SHELL := /bin/sh
 VENV ?= .venv
 BIN := $(VENV)/bin
 EXTRAS ?= dev
+comma := ,
+# One mark for each set of extras, so that asking for more installs more.
+DEVELOPED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 # The first Python that is new enough: python3 of macOS is 3.9.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
@@ -34,11 +37,11 @@ $(BIN)/python:
 
 # What a user installs. Where the developers' installation stands already, it serves.
 $(VENV)/.installed: pyproject.toml $(SOURCES) | $(BIN)/python
-	@if [ ! -e $(VENV)/.installed-dev ]; then \
+	@if ! ls $(VENV)/.installed-dev* >/dev/null 2>&1; then \
 		echo 'installing Onlooker into $(VENV) ...'; $(PIP) .; fi
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml requirements/ci.txt | $(BIN)/python
+$(DEVELOPED): pyproject.toml requirements/ci.txt | $(BIN)/python
 	@echo 'installing Onlooker with [$(EXTRAS)] into $(VENV) ...'
 	@$(PIP) -e '.[$(EXTRAS)]'
 	@touch $@
@@ -47,7 +50,7 @@ demo: $(VENV)/.installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" SHOWN=$(DEMO_LIBRARY) ONLOOKER=$(BIN)/onlooker \
 		sh examples/demo/run.sh $(DEMO_LIBRARY)
 
-lint: $(VENV)/.installed-dev
+lint: $(DEVELOPED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
