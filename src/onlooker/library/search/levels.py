@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from onlooker.errors import QueryError
-from onlooker.library.folding import fold
 from onlooker.library.query import And, Node, Not, Or, Term, parse, terms_of
-from onlooker.library.query import term as term_of
 from onlooker.library.ranks import kind_of
+from onlooker.library.search.advice import Adviser
 from onlooker.library.search.patterns import (
     Pattern,
     Place,
+    count_of,
     fold_words,
     groups_of,
     left_out,
@@ -54,11 +52,6 @@ ANCHORS = 100
 REACH = 16
 """Neighbours: so many moments with the rarest word are taken, and so many before and after each
 looked at; a slide has some 10 lines, 30 s of subtitles some 10 cues."""
-OFFERED = 4
-"""Words that a suggestion has at most."""
-COMMON = 20
-"""A word that stands in no more moments is never too common to be suggested by itself; one that
-stands in more is, if the commonest word of the library stands in less than ten times as many."""
 GAP_S = 30.0
 """Neighbours in time: what is said in half a minute belongs together, about one slide's worth."""
 
@@ -141,7 +134,7 @@ class _Run:
 
     def _count(self, term: Term) -> int:
         """Return in how many moments a term can stand at most."""
-        return sum(min(self._counts.get(word, 0) for word in words) for words in term.variants)
+        return count_of(term, self._counts)
 
     def _weight(self, term: Term) -> float:
         # As in a library of a million moments: only how words compare to each other matters.
@@ -446,63 +439,12 @@ class _Run:
             )
 
     def suggestion(self) -> str:
-        """Return another query that finds something, "" where there is none or no need of one.
-
-        Where only near words were found, it is the query as they are spelled. Where nothing was,
-        it is the words of the query that are found by themselves, joined by OR.
-        """
+        """Return another query that finds something, where nothing better than near words was."""
         if any(found.band != "near" for found in self._found):
             return ""
-        respelled = self._respelled()
-        if respelled and (self._found or self._finds(respelled)):
-            return respelled
-        return "" if self._found else self._loosened()
-
-    def _respelled(self) -> str:
-        """Return the query with words that the library lacks as their nearest is spelled there."""
-        text = self._text
-        for term in self._patterns:
-            if self._count(term) or term.prefix:
-                continue
-            for raw in term.raw.split():
-                nearest = self._nearest(raw)
-                if nearest:
-                    text = re.sub(rf"(?<!\w){re.escape(raw)}(?!\w)", nearest, text, count=1)
-        return text.strip() if text != self._text else ""
-
-    def _nearest(self, raw: str, max_cost: float | None = None) -> str:
-        """Return the nearest spelling of a word that stands nowhere, "" where none is near."""
-        words = fold(raw).split()
-        if len(words) != 1 or self._counts.get(words[0]):
-            return ""
-        close = vocabulary_of(self._store).near(words[0], 1, max_cost)
-        return close[0].word if close else ""
-
-    def _loosened(self) -> str:
-        """Return what is found of a plain query's words, the rarest first."""
-        words = [raw for term in sequence_of(self._node) for raw in term.raw.split()]
-        if len(words) < 2:
-            return ""
-        # In words that stand everywhere, such as articles, nobody is interested.
-        most = max(COMMON, vocabulary_of(self._store).most // 10)
-        found: dict[str, int] = {}
-        for raw in words:
-            # Of a guess by itself nothing says that it is right: one slip at the most.
-            word = self._nearest(raw, 1.0) or raw
-            node = term_of(word)
-            if node is None or not self._finds(word):
-                continue
-            counts = self._store.word_counts(w for variant in node.variants for w in variant)
-            if max(counts.values(), default=0) <= most:
-                found.setdefault(word, max(counts.values(), default=0))
-        return " OR ".join(sorted(found, key=lambda word: found[word])[:OFFERED])
-
-    def _finds(self, text: str) -> bool:
-        try:
-            node = parse(text)
-        except QueryError:
-            return False
-        return bool(self._store.match(node, self._filters, limit=1).ids)
+        return Adviser(self._store, self._filters, self._text, self._counts).advise(
+            self._node, found=bool(self._found)
+        )
 
 
 def _together(one: Line, other: Line) -> bool:

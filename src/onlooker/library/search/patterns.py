@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from onlooker.library.folding import fold, fold_spelled
@@ -68,6 +68,11 @@ def fold_words(text: str) -> tuple[list[str], list[str]]:
 def single_words(term: Term) -> list[str]:
     """Return the spellings of a term that is one word."""
     return [words[0] for words in term.variants if len(words) == 1]
+
+
+def count_of(term: Term, counts: Mapping[str, int]) -> int:
+    """Return in how many moments a term can stand at most, by the counts of its words."""
+    return sum(min(counts.get(word, 0) for word in words) for words in term.variants)
 
 
 def parts_of(node: Node) -> Iterator[Node]:
