@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from rapidfuzz import fuzz
 
 from onlooker.errors import MediaError
@@ -290,3 +291,26 @@ def test_with_one_thread_nothing_runs_beside(
     monkeypatch.setattr(recordings, "_ahead", None)
     library = Library.open(tmp_path / "library")
     assert library.add(media_folder.root / "talk" / "turned.mp4").failed == []
+
+
+def test_of_copies_the_one_that_is_described_counts(media_folder, tmp_path: Path) -> None:
+    library = Library.open(tmp_path / "library")
+    library.add(media_folder.root / "photos", stages=("look",))
+    [hit, *_] = library.search("bakery", filters=Filters(by="Ada Example")).hits
+    assert {place.path.name for place in hit.media.paths} == {"shop.png", "shop again.png"}
+
+
+def test_an_estimate_is_of_the_size_of_what_comes(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    noise = Image.effect_noise((640, 480), 60)
+    for number in range(30):
+        noise.rotate(number).save(photos / f"{number}.jpg")
+    (photos / "empty.jpg").write_bytes(b"")
+    result = estimate([photos])
+    library = Library.open(tmp_path / "library")
+    library.add(photos, stages=("look",))
+    library.close()
+    real = sum(file.stat().st_size for file in (tmp_path / "library" / "thumbs").rglob("*.webp"))
+    assert 0.5 * real < result.disk_bytes < 2 * real
+    assert result.unreadable == 1

@@ -48,7 +48,9 @@ def command(paths: tuple[Path, ...], seed: int, as_json: bool) -> None:
         f"from a sample of {sampled} {'file' if sampled == 1 else 'files'}."
     )
     if result.unreadable:
-        click.echo(f"{result.unreadable} files are of no known kind.")
+        count = result.unreadable
+        click.echo(f"{count} {'file or folder' if count == 1 else 'files or folders'} left out: "
+                   "empty, unreadable, or of no known kind.")  # fmt: skip
 
 
 def _hours(seconds: float) -> str:

@@ -14,7 +14,7 @@ import click
 from onlooker.cli.options import PathType, filter_options, library_option, to_filters
 from onlooker.errors import OnlookerError, StoreError
 from onlooker.library.store import MediaRow
-from onlooker.media.files import reason, shown
+from onlooker.media.files import shown
 
 
 @click.command("export", short_help="Write the library as JSON, CSV or WebVTT.")
@@ -95,5 +95,5 @@ def _opened(path: Path | None) -> Iterator[TextIO]:
         with contextlib.suppress(OSError):
             half.unlink()
         if isinstance(error, OSError):
-            raise StoreError(f"{shown(path)} cannot be written: {reason(error)}") from error
+            raise StoreError(f"{shown(path)} cannot be written: {error.strerror}") from error
         raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from onlooker.records import MEDIA_KINDS, MediaKind
 
 # A stage of a sampled file is stopped after this time and scaled by how far it came.
 _MOST_S = 6.0
+# A first file is tried for so long and not counted: loading networks and modules is no part of what
+# each file takes.
+_WARM_UP_S = 1.0
 _SAMPLES = 3
 
 
@@ -78,7 +82,11 @@ def estimate(
     for path in paths:
         top = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 (links stay as named)
         nowhere = Path(os.devnull)
-        for file in walk(top, top, (), nowhere, lambda *_: None) if top.is_dir() else (top,):
+
+        def unlisted(_folder: Path, _reason: str) -> None:
+            result.unreadable += 1
+
+        for file in walk(top, top, (), nowhere, unlisted) if top.is_dir() else (top,):
             try:
                 kind, size = sniff(file), file.stat().st_size
             except (OSError, MediaError):
@@ -106,9 +114,11 @@ def _try(
     seconds: dict[Stage, float] = dict.fromkeys(STAGES_OF[kind], 0.0)
     sampled_bytes = 0
     disk = 0.0
-    for path, size in rng.sample(files, min(_SAMPLES, len(files))):
+    sample = rng.sample(files, min(_SAMPLES, len(files)))
+    _one(sample[0][0], kind, engines, most_s=_WARM_UP_S)
+    for path, size in sample:
         on_file(path)
-        taken, grown = _one(path, kind, engines)
+        taken, grown = _one(path, kind, engines, most_s=_MOST_S)
         for stage, value in taken.items():
             seconds[stage] += value
         disk += grown
@@ -122,14 +132,18 @@ def _try(
     return out
 
 
-def _one(path: Path, kind: MediaKind, engines: Engines) -> tuple[dict[Stage, float], float]:
+def _one(
+    path: Path, kind: MediaKind, engines: Engines, *, most_s: float
+) -> tuple[dict[Stage, float], float]:
     """Run the stages of one file against a throw-away library; return seconds and bytes."""
     taken: dict[Stage, float] = {}
     factor = 1.0
     with tempfile.TemporaryDirectory(prefix="onlooker-estimate-") as folder:
-        store = SqliteStore.open(Path(folder) / "library", create=True)
+        library = Path(folder) / "library"
+        SqliteStore.open(library, create=True).close()
+        empty = _disk_bytes(library)
+        store = SqliteStore.open(library)
         try:
-            empty = store.counts().disk_bytes
             with store.writer():
                 root = store.add_root(path)
                 status = path.stat()
@@ -149,6 +163,7 @@ def _one(path: Path, kind: MediaKind, engines: Engines) -> tuple[dict[Stage, flo
                         ),
                         stage,
                         progress,
+                        most_s,
                     )
                     done = progress.fraction if progress.stopped and progress.fraction else 1.0
                     taken[stage] = (time.perf_counter() - began) / done
@@ -159,16 +174,18 @@ def _one(path: Path, kind: MediaKind, engines: Engines) -> tuple[dict[Stage, flo
                         media_id, stage, engines.producer(stage),
                         moments=analysis.moments, views=analysis.views,
                     )  # fmt: skip
-            grown = max(0, store.counts().disk_bytes - empty)
         finally:
-            store.close()
+            store.close()  # and so the write-ahead log is part of the database
+        grown = max(0, _disk_bytes(library) - empty)
     return taken, grown * factor
 
 
-def _stopped_after(medium: Medium, stage: Stage, progress: Progress) -> Analysis:
-    import threading
+def _disk_bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
-    timer = threading.Timer(_MOST_S, progress.stop)
+
+def _stopped_after(medium: Medium, stage: Stage, progress: Progress, most_s: float) -> Analysis:
+    timer = threading.Timer(most_s, progress.stop)
     timer.start()
     try:
         return analyze(medium, stage, progress)

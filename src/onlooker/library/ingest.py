@@ -270,6 +270,7 @@ def _unopened(row: MediaRow, stage: Stage) -> Analysis | None:
 
 
 def _first_there(row: MediaRow) -> Path | None:
-    """Return the first place where a medium can be read now."""
-    present = (place.path for place in row.paths if place.state == "present")
+    """Return the place where a medium can be read now, best one with subtitles or such beside."""
+    places = sorted(row.paths, key=lambda place: not place.beside)
+    present = (place.path for place in places if place.state == "present")
     return next((path for path in present if os.path.exists(path)), None)  # noqa: PTH110 no errors
