@@ -44,7 +44,7 @@ _EASY_PX = (12.0, 64.0)
 _SAME = 0.4
 """Share of a word's area in another above which both are not words."""
 
-_SPREAD_PX = 0.6
+_SPREAD_PX = 0.3
 """By how much a core comes out too thick at the default threshold: measured on generated scenes
 that were kept from training."""
 

@@ -8,7 +8,7 @@ WEIGHTS: dict[str, Weights] = {
     "db.synth1": Weights(
         name="db.synth1",
         file="text_detection/db.synth1.onnx",
-        sha256="fbecf0ffd950c16a421176fe833c767d2a963b12b0b4b426276030a7a5be7636",
+        sha256="f65e0cc9b2bdd046a6cd96652265a968bdcd3b34ee4982c4b400ca8240b2e9e1",
         licence="Apache-2.0",
         paper="Liao et al. 2020, Real-time scene text detection with differentiable binarization",
         card="recipes/text.detection/db/card.md",
