@@ -169,10 +169,9 @@ class Connections:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection that reads; it sees what was committed before."""
         with translated(self.database):
-            if self._closed:
-                raise StoreError(f"the library {self.database.parent} was closed")
             connection = self._idle.get()
             try:
+                self._refuse_if_closed()
                 if connection is None:
                     connection = self._open_reader()
                 yield connection
@@ -183,8 +182,7 @@ class Connections:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Lend the connection that writes, inside one transaction; a nested call joins it."""
         with translated(self.database), self._write_guard:
-            if self._closed:
-                raise StoreError(f"the library {self.database.parent} was closed")
+            self._refuse_if_closed()
             if self.read_only:
                 raise StoreError(f"the library {self.database.parent} was opened for reading only")
             if self._writer is None:
@@ -204,6 +202,10 @@ class Connections:
                 raise
             finally:
                 self._in_transaction = False
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise StoreError(f"the library {self.database.parent} was closed")
 
     def connect(self, *, cache_kib: int = _READ_CACHE_KIB) -> sqlite3.Connection:
         """Open one more connection with our settings and functions."""
