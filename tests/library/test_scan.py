@@ -308,3 +308,28 @@ def test_a_sidecar_alone_costs_no_reading_of_the_file(
     summary = library.update(stages=("look",))
     assert (summary.changed, summary.failed) == (1, [])
     assert library.search("harbour").hits
+
+
+def test_a_single_file_is_renamed_deleted_or_unplugged(library: Library, tmp_path: Path) -> None:
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    talk, kept = drive / "talk.png", drive / "kept.png"
+    Image.new("RGB", (9, 9), "red").save(talk)
+    Image.new("RGB", (9, 9), "blue").save(kept)
+    add(library, talk)
+    [before] = library.media()
+    talk.rename(drive / "lecture.png")
+    add(library, drive / "lecture.png")
+    library.update(stages=("look",))
+    [after] = library.media()
+    assert (before.public_id, after.title) == (after.public_id, "lecture.png")
+    assert [root.path for root in library.store.roots()] == [drive / "lecture.png"]
+    drive.rename(tmp_path / "unplugged")
+    drive.mkdir()  # its mount point
+    assert library.update(stages=("look",)).offline == [drive / "lecture.png"]
+    drive.rmdir()
+    (tmp_path / "unplugged").rename(drive)
+    assert library.update(stages=("look",)).offline == []
+    (drive / "lecture.png").unlink()
+    assert library.update(stages=("look",)).removed == 1
+    assert (library.media(), library.store.roots()) == ([], [])

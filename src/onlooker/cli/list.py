@@ -75,10 +75,15 @@ def _print_failures(rows: list[tuple[PathRow | MediaRow, TaskRow | None]], as_js
         return
     if not out:
         click.echo("Nothing failed.")
+    # What could not be opened failed in every stage, for one reason.
+    stages: dict[tuple[str, str, str], list[str]] = {}
     for values in out:
-        stage = f" ({values['stage']})" if "stage" in values else ""
-        click.echo(click.style(plain(values["path"]), bold=True))
-        click.echo(f"  {values['state']}{stage}: {plain(values['reason'])}")
+        key = (values["path"], values["state"], values["reason"])
+        stages.setdefault(key, []).extend([values["stage"]] if "stage" in values else [])
+    for (path, state, reason), names in stages.items():
+        click.echo(click.style(plain(path), bold=True))
+        where = f" ({', '.join(names)})" if names else ""
+        click.echo(f"  {state}{where}: {plain(reason)}")
 
 
 def _print_media(media: list[MediaRow]) -> None:

@@ -168,7 +168,8 @@ class Reporter:
         for _, reason in rows:
             reasons[reason] = reasons.get(reason, 0) + 1
         for reason, count in reasons.items():
-            click.echo(f"{count} {'file' if count == 1 else 'files'} {plain(reason)}")
+            how = "" if reason.startswith("not ") else "skipped: "
+            click.echo(f"{count} {'file' if count == 1 else 'files'} {how}{plain(reason)}")
 
     @staticmethod
     def exit_code(summary: Summary) -> int:

@@ -139,6 +139,24 @@ def _is_folder_link(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def _was_deleted(file: Path) -> bool:
+    """Return whether a file is gone from a folder that is there, rather than with its drive.
+
+    The mount point that an unplugged drive leaves behind is empty.
+    """
+    try:
+        file.lstat()
+    except FileNotFoundError:
+        try:
+            with os.scandir(file.parent) as listing:
+                return any(True for _ in listing)
+        except OSError:
+            return False
+    except OSError:
+        return False
+    return False
+
+
 class Scanner:
     """Brings the store's picture of the file system up to date, one root at a time.
 
@@ -167,6 +185,7 @@ class Scanner:
         self._renamed: set[int] = set()
         self._changed: list[Content] = []
         self._gone: list[Path] = []
+        self._ended: list[int] = []
         self.result = ScanResult()
 
     def scan(self, root: RootRow, only: Path | None = None) -> None:
@@ -178,6 +197,9 @@ class Scanner:
         """
         top = only or root.path
         known = {row.path: row for row in self._store.paths(root.id)}
+        if set(known) == {root.path} and _was_deleted(root.path):
+            self._end(root, known)
+            return
         if not self._is_there(root.path, known):
             self._store.set_root_offline(root.id, True)
             self.result.offline.append(root.path)
@@ -215,6 +237,14 @@ class Scanner:
         self._gone += gone
         self.result.removed += len(media)
 
+    def _end(self, root: RootRow, known: dict[Path, PathRow]) -> None:
+        """Forget a file that was added by its own name."""
+        media = [row.media_id for row in known.values() if row.media_id is not None]
+        self._renamed.update(media)
+        self._gone += known
+        self._ended.append(root.id)
+        self.result.removed += len(media)
+
     def finish(self) -> None:
         """Record what was replaced and what is gone, after all roots were scanned.
 
@@ -224,8 +254,11 @@ class Scanner:
         if self._should_stop():
             return
         self._renamed.update(self._store.settle(self._changed, self._gone))
+        for root_id in self._ended:
+            self._store.remove_root(root_id)
         self._changed.clear()
         self._gone.clear()
+        self._ended.clear()
         self._look_again_at_renamed()
 
     @staticmethod
