@@ -19,7 +19,7 @@ from onlooker.library.estimate import estimate
 from onlooker.library.export import write_csv
 from onlooker.library.ingest import Event
 from onlooker.library.store import STAGES, Filters
-from onlooker.records import Moment
+from onlooker.records import Moment, Producer
 
 pytestmark = pytest.mark.weights
 
@@ -120,6 +120,26 @@ def test_a_new_reader_redoes_its_own_records_only(
     again = library.update()
     assert again.done["look"] == 0
     assert again.done["read"] == len(library.media())
+
+
+def test_what_was_heard_elsewhere_stays(
+    media_folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def heard(medium: rooms.Medium, progress: rooms.Progress) -> rooms.Analysis:
+        speech = Moment(kind="speech", text="heard before", start_s=0.0, end_s=1.0)
+        return rooms.Analysis(moments=[speech])
+
+    library = Library.open(tmp_path / "library")
+    with monkeypatch.context() as patch:
+        patch.setitem(rooms.STEPS, ("video", "hear"), heard)
+        patch.setattr(
+            rooms.Engines, "producer", lambda *_: Producer(name="speech", version="1", weights="x")
+        )
+        library.add(media_folder.root / "talk" / "turned.mp4", stages=("look", "hear"))
+    monkeypatch.setattr(rooms.Engines, "deaf", "no engine here")
+    library.update(stages=("look", "hear"))
+    assert library.search("heard before").hits
+    assert library.store.counts().tasks["hear"].get("skipped", 0) == 0
 
 
 def test_work_that_was_stopped_goes_on(media_folder, tmp_path: Path) -> None:

@@ -149,7 +149,11 @@ class Ingest:
 
     def _pass(self, summary: Summary, stage: Stage, newest_first: bool) -> None:
         producer = self._engines.producer(stage)
-        ids = self._store.pending(stage, producer=producer, newest_first=newest_first)
+        # Where the means are absent, what was done with them elsewhere is left as it is.
+        able = stage != "hear" or not self._engines.deaf
+        ids = self._store.pending(
+            stage, producer=producer if able else None, newest_first=newest_first
+        )
         costs: dict[int, float] = {}
         for some in batched(ids, _COSTED):
             rows = self._store.media_of(some)

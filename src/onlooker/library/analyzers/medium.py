@@ -60,7 +60,6 @@ class Engines:
     def __init__(self) -> None:
         self._reader: TextReader | None = None
         self._transcriber: Transcriber | None = None
-        self._deaf: str | None = None
 
     @property
     def reader(self) -> TextReader:
@@ -84,20 +83,24 @@ class Engines:
         return Transcriber.producer()
 
     @property
-    def transcriber(self) -> Transcriber | None:
-        """The speech engine, None where there is none (`deaf` says why)."""
-        if self._transcriber is None and self._deaf is None:
+    def transcriber(self) -> Transcriber:
+        """The speech engine.
+
+        Raises:
+            OnlookerError: There is none (`deaf` says why).
+        """
+        if self._transcriber is None:
             from onlooker.speech import Transcriber
 
-            self._deaf = Transcriber.available()
-            if self._deaf is None:
-                self._transcriber = Transcriber.load()
+            self._transcriber = Transcriber.load()
         return self._transcriber
 
     @property
     def deaf(self) -> str:
-        """Why speech cannot be transcribed; empty where it can."""
-        return "" if self.transcriber else (self._deaf or "")
+        """Why speech cannot be transcribed; empty where it can. Loads no network."""
+        from onlooker.speech import Transcriber
+
+        return Transcriber.available() or ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,13 +179,12 @@ def hear(medium: Medium, progress: Progress) -> Analysis:
         return Analysis(reason="transcript from subtitles")
     if not medium.row.facts.audio_codec:
         return Analysis(reason="no sound")
-    transcriber = medium.engines.transcriber
-    if transcriber is None:
-        return Analysis(state="skipped", reason=f"not heard: {medium.engines.deaf}")
+    if deaf := medium.engines.deaf:
+        return Analysis(state="skipped", reason=f"not heard: {deaf}")
     analysis = Analysis()
     duration = medium.row.facts.duration_s or 0.0
     with Audio.open(medium.path) as audio:
-        for cue in transcriber.stream(audio):
+        for cue in medium.engines.transcriber.stream(audio):
             analysis.moments.append(
                 Moment(
                     kind="speech",

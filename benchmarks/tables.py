@@ -1,0 +1,151 @@
+"""Write the tables of README.md from ``benchmarks/results``.
+
+    python benchmarks/tables.py          # rewrites what stands between the markers
+    python benchmarks/tables.py --check  # exits with 1 where README.md says something else
+
+A table stands between ``<!-- NAME -->`` and ``<!-- end -->``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+README = ROOT / "README.md"
+RESULTS = ROOT / "benchmarks" / "results"
+NAMES = {"onlooker": "Onlooker", "rapidocr": "RapidOCR", "tesseract": "Tesseract"}
+WORDS = {"iiit5k_words_dev": "IIIT5K words", "icdar2015_words_dev": "ICDAR 2015 words"}
+SCENES = {
+    "icdar2003_scenes_dev": "ICDAR 2003 scenes (focused)",
+    "icdar2015_scenes_dev": "ICDAR 2015 scenes (incidental)",
+}
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def where(result: dict[str, Any]) -> str:
+    cpu = result.get("processor") or result["cpu"]
+    return f"{cpu}, {result['cores']} cores, {result['date']}"
+
+
+def reader(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "| pictures | system | n | right, % | s / picture | peak MB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for sets, metric in ((WORDS, "word_accuracy_alnum_lower"), (SCENES, "words_hmean")):
+        for name, title in sets.items():
+            for system, row in result["sets"].get(name, {}).items():
+                first, _, rest = system.partition(" ")
+                lines.append(
+                    f"| {title} | {NAMES.get(first, first)} {rest}".rstrip()
+                    + f" | {row['n']} | {percent(row['metrics'][metric])} "
+                    f"| {row['seconds_mean']:.3f} | {row['peak_mb']} |"
+                )
+    lines += [
+        "",
+        "Right: for words, the share read exactly but for case and punctuation; for scenes, the "
+        "harmonic mean of recall and precision over words of three letters and more. One run, "
+        f"{result['threads']} threads each; {where(result)}; `python benchmarks/reader.py`.",
+    ]
+    return lines
+
+
+def ingest(result: dict[str, Any]) -> list[str]:
+    lines = ["| what | figure |", "|---|---|"]
+    if "ingest" in result:
+        rows = result["ingest"]["lectures"]
+        speeds = sorted(row["times_real_time"] for row in rows)
+        lines += [
+            f"| lectures at 720p, text reading included | {speeds[0]:.0f} to {speeds[-1]:.0f} × "
+            f"real time ({len(rows)} recordings of ten minutes) |",
+            f"| peak memory | {max(row['peak_mb'] for row in rows):.0f} MB |",
+            f"| library, an hour of lecture | {max(row['mb_per_hour'] for row in rows):.1f} MB |",
+        ]
+    for system, sums in result.get("slides", {}).get("summary", {}).items():
+        row = sums["all"]
+        lines.append(
+            f"| {system}: slide changes found within 2 s; false an hour | "
+            f"{percent(row['recall_2s'])} % of {row['slides']}; {row['false_per_hour']:.1f} |"
+        )
+    if "photos" in result:
+        row = result["photos"]
+        lines += [
+            f"| {row['photos']} photos, one after the other | {row['seconds_per_photo']:.2f} s "
+            f"each, peak {row['peak_mb']:.0f} MB |",
+            f"| library, a photo | {row['kb_per_photo']:.0f} kB |",
+        ]
+    return [*lines, "", f"{where(result)}; `python benchmarks/ingest.py`."]
+
+
+def search(result: dict[str, Any]) -> list[str]:
+    kinds = ("words", "phrases", "part-words", "typos")
+    lines = [f"| moments | system | {' | '.join(kinds)} | disk MB |", "|---" * 7 + "|"]
+    for moments, row in sorted(result.items(), key=lambda item: int(item[0])):
+        for key, name in (("onlooker", "Onlooker"), ("fts5", "plain SQLite FTS5")):
+            if key in row:
+                times = " | ".join(
+                    f"{row[key][kind]['p95_ms']:.0f}"
+                    + ("" if row[key][kind]["found"] else " (finds none)")
+                    if kind in row[key]
+                    else "–"
+                    for kind in kinds
+                )
+                disk = row["disk_mb"] if key == "onlooker" else row[key]["disk_mb"]
+                lines.append(f"| {int(moments):,} | {name} | {times} | {disk} |")
+    first = next(iter(result.values()))
+    return [
+        *lines,
+        "",
+        f"Milliseconds at the 95th percentile, one thread; {where(first)}; "
+        "`python benchmarks/search.py`.",
+    ]
+
+
+def install(result: dict[str, Any]) -> list[str]:
+    return [
+        f"Installed without extras: {result['installed_mb']:.0f} MB beside pip and setuptools, "
+        f"networks included. `onlooker --help` answers in {result['help_s']:.2f} s. "
+        f"{where(result)}; `python benchmarks/install.py`."
+    ]
+
+
+TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
+    "reader": reader,
+    "ingest": ingest,
+    "search": search,
+    "install": install,
+}
+
+
+def render(text: str) -> str:
+    """Return the text with its tables made anew."""
+
+    def table(match: re.Match[str]) -> str:
+        name = match["name"]
+        path = RESULTS / f"{name}.json"
+        body = TABLES[name](json.loads(path.read_text(encoding="utf-8")))
+        return "\n".join((f"<!-- {name} -->", *body, "<!-- end -->"))
+
+    return re.sub(r"<!-- (?P<name>\w+) -->\n.*?<!-- end -->", table, text, flags=re.DOTALL)
+
+
+def main() -> None:
+    old = README.read_text(encoding="utf-8")
+    new = render(old)
+    if "--check" in sys.argv[1:]:
+        if old != new:
+            sys.exit("README.md differs from benchmarks/results: python benchmarks/tables.py")
+        return
+    README.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
