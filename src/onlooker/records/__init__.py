@@ -5,7 +5,7 @@ from onlooker.records.moment import EVIDENCE_KINDS, EvidenceKind, Moment
 from onlooker.records.source import MEDIA_KINDS, Description, MediaFacts, MediaKind, Producer
 from onlooker.records.speech import SpeechCue, SpokenWord
 from onlooker.records.text import DetectedText, Page, RecognizedText, TextLine, TextWord
-from onlooker.records.time import TimeSpan, clock
+from onlooker.records.time import clock
 from onlooker.records.visual import BuildStep, StableSpan, View
 
 __all__ = [
@@ -29,7 +29,6 @@ __all__ = [
     "StableSpan",
     "TextLine",
     "TextWord",
-    "TimeSpan",
     "View",
     "bounding_box",
     "clock",
