@@ -333,3 +333,15 @@ def test_a_single_file_is_renamed_deleted_or_unplugged(library: Library, tmp_pat
     (drive / "lecture.png").unlink()
     assert library.update(stages=("look",)).removed == 1
     assert (library.media(), library.store.roots()) == ([], [])
+
+
+def test_patterns_for_a_folder_below_a_known_one(library: Library, photos: Path) -> None:
+    (photos / "trip" / "drafts").mkdir()
+    for name in ("trip/drafts/d.png", "trip/e.jpg"):
+        Image.new("RGB", (7, 7), (len(name), 9, 9)).save(photos / name)
+    add(library, photos)
+    add(library, photos / "trip", exclude=("drafts", "*.jpg"))
+    assert names(library) == ["a.png", "b.jpg", "c.png"]
+    library.update(stages=("look",))
+    assert names(library) == ["a.png", "b.jpg", "c.png"]
+    assert [root.path for root in library.store.roots()] == [photos]

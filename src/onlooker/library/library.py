@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -213,7 +213,10 @@ class Library:
             return
         roots = self.store.roots()
         around = _root_around(path, roots)
-        if around is not None and not exclude:
+        if around is not None:
+            if exclude:
+                inside = _inside(path.relative_to(around.path).as_posix(), exclude)
+                around = self.store.add_root(around.path, (*around.exclude, *inside))
             scanner.scan(around, only=path)
             return
         known = next((root.exclude for root in roots if root.path == path), ())
@@ -314,6 +317,16 @@ def _root_around(path: Path, roots: Sequence[RootRow]) -> RootRow | None:
             if not excluded(relative, (*ALWAYS_EXCLUDED, *root.exclude)):
                 return root
     return None
+
+
+def _inside(folder: str, patterns: Sequence[str]) -> Iterator[str]:
+    """Yield patterns of a folder as patterns of one around it."""
+    start = _REMOVED + _literal(folder)
+    for pattern in patterns:
+        bare = pattern.removeprefix(_REMOVED).rstrip("/")
+        yield f"{start}/{bare}"
+        if "/" not in bare:
+            yield f"{start}/*/{bare}"
 
 
 def _literal(text: str) -> str:
