@@ -12,6 +12,9 @@ from onlooker.text.pipeline import ReaderConfig, TextReader, cut_out, grown, spl
 RED, BLUE, GREY = (200, 30, 30), (30, 30, 200), (128, 128, 128)
 
 
+EXACT = ReaderConfig(margin=(0.0, 0.0))
+
+
 def picture(*words, size=(240, 320)):
     """Draw words as bars, red where they begin and blue where they end.
 
@@ -78,7 +81,7 @@ class FakeRecognizer:
 
 @pytest.fixture
 def reader():
-    return TextReader(FakeDetector(), FakeRecognizer())
+    return TextReader(FakeDetector(), FakeRecognizer(), config=EXACT)
 
 
 def test_a_picture_gives_a_page_and_a_sequence_gives_a_list(reader):
@@ -127,10 +130,10 @@ def test_what_cannot_be_read_is_reported_and_not_written():
 
 def test_crops_come_in_chunks():
     words = [(10 + 50 * (i % 6), 10 + 40 * (i // 6), 40, 20, 0) for i in range(24)]
-    whole = TextReader(FakeDetector(), FakeRecognizer())(picture(*words))
-    parts = TextReader(FakeDetector(), FakeRecognizer(), config=ReaderConfig(chunk=5))(
-        picture(*words)
-    )
+    whole = TextReader(FakeDetector(), FakeRecognizer(), config=EXACT)(picture(*words))
+    parts = TextReader(
+        FakeDetector(), FakeRecognizer(), config=ReaderConfig(chunk=5, margin=(0.0, 0.0))
+    )(picture(*words))
     assert whole == parts
     assert len(whole.words) == 24
 
@@ -214,7 +217,7 @@ class PilingDetector(FakeDetector):
 
 @pytest.mark.parametrize("quarters", [1, 3])
 def test_a_page_on_its_side_is_read_from_the_side(quarters):
-    reader = TextReader(PilingDetector(), FakeRecognizer())
+    reader = TextReader(PilingDetector(), FakeRecognizer(), config=EXACT)
     page = reader(picture((40, 10, 20, 70, quarters), (90, 10, 20, 90, quarters)))
     assert (page.width, page.height) == (320, 240)
     # Down: the right column is the first line; up: the left one.
@@ -228,17 +231,17 @@ class WiderReader:
 
     def __call__(self, crops):
         return [
-            RecognizedText(f"w{crop.shape[1]}", 0.9 if crop.shape[1] > 62 else 0.8)
+            RecognizedText(f"w{crop.shape[1]}", 0.9 if crop.shape[1] > 65 else 0.85)
             for crop in crops
         ]
 
 
 def test_doubtful_words_are_looked_at_again_a_little_wider_and_narrower():
     pixels = picture((10, 10, 60, 20, 0))
-    page = TextReader(FakeDetector(), WiderReader())(pixels)
-    assert page.text == "w64"
+    page = TextReader(FakeDetector(), WiderReader(), config=EXACT)(pixels)
+    assert page.text == "w67"
     assert page.words[0].polygon[0] == (10, 10)
-    sure = ReaderConfig(sure=0.8)
+    sure = ReaderConfig(sure=0.85, margin=(0.0, 0.0))
     assert TextReader(FakeDetector(), WiderReader(), config=sure)(pixels).text == "w60"
 
 

@@ -58,10 +58,11 @@ class ReaderConfig:
         flip_gain: By how much another direction must be better to be believed: most text is
             upright, and letters upside down often look like others.
         tall_aspect: Height : width from which a crop is tried as text that runs up or down.
+        margin: By how much a crop is wider and higher on each side than what was detected, in
+            heights of the word. The detector's edges tend to lie on the letters.
         sure: A word read with less confidence is read again from the crops of ``looks``, and the
             most confident reading is kept.
-        looks: By how much such crops are wider and higher on each side than what was detected, in
-            heights of the word. A detected edge is off by a few pixels, now into a letter, now into
+        looks: Other margins. A detected edge is off by a few pixels, now into a letter, now into
             what stands beside the word.
         max_crop_height_px: Crops are shrunk to this height; the recogniser sees less than that.
         chunk: Crops cut out at a time: bounds the memory of a page full of text.
@@ -70,13 +71,14 @@ class ReaderConfig:
         ConfigError: A value out of range.
     """
 
-    min_confidence: float = 0.75
+    min_confidence: float = 0.8
     upright: float = 0.9
     probes: int = 8
     flip_gain: float = 0.15
     tall_aspect: float = 1.5
+    margin: tuple[float, float] = (0.05, 0.04)
     sure: float = 0.95
-    looks: tuple[tuple[float, float], ...] = ((0.1, 0.08), (-0.08, -0.06))
+    looks: tuple[tuple[float, float], ...] = ((0.18, 0.14), (-0.08, -0.06))
     max_crop_height_px: int = 64
     chunk: int = 64
 
@@ -258,16 +260,17 @@ class TextReader:
         self,
         pixels: Picture,
         wanted: Sequence[tuple[Floats, int]],
-        look: tuple[float, float] = (0.0, 0.0),
+        margin: tuple[float, float] | None = None,
     ) -> Iterator[RecognizedText]:
         """Read places in given directions; only a chunk of crops exists at a time."""
         config = self.config
+        along, across = margin or config.margin
         for start in range(0, len(wanted), config.chunk):
             yield from self.recognizer(
                 [
                     cut_out(
                         pixels,
-                        grown(np.roll(quad, -quarters, axis=0), *look),
+                        grown(np.roll(quad, -quarters, axis=0), along, across),
                         max_height_px=config.max_crop_height_px,
                     )
                     for quad, quarters in wanted[start : start + config.chunk]
