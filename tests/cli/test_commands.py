@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -265,3 +266,30 @@ def test_output_that_cannot_be_written(indexed: Path, arguments: tuple[str, ...]
             done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE)
         assert done.returncode == 1
         assert done.stderr.startswith(b"error: the output cannot be written: No space left")
+
+
+def test_json_is_utf8_whatever_the_names_are(tmp_path: Path) -> None:
+    photos, library = tmp_path / "photos", tmp_path / "l"
+    photos.mkdir()
+    name = b"caf\xe9.png"
+    try:
+        Image.new("RGB", (8, 8)).save(photos / os.fsdecode(name))
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    (photos / os.fsdecode(b"empty-\xe9.png")).write_bytes(b"")
+
+    def printed(*arguments: object) -> list[object]:
+        start = "from onlooker.cli.main import main; main()"
+        command = [sys.executable, "-c", start, *map(os.fsencode, map(str, arguments))]
+        done = subprocess.run([*command, "--json", "--library", library], capture_output=True)
+        assert done.stderr == b""
+        text = done.stdout.decode("utf-8")
+        return [json.loads(text)] if text.startswith(("{\n", "[")) else text.splitlines()
+
+    assert len(printed("add", "--stages", "look", photos)) > 3
+    assert printed("search", "caf")
+    assert printed("search", os.fsdecode(b"caf\xe9 png"))
+    assert printed("list", "--failed")
+    assert printed("remove", photos / os.fsdecode(name))
+    [[root]] = printed("list", "--folders")  # type: ignore[misc]
+    assert root["exclude"] == ["./caf\\xe9.png"]  # type: ignore[index]

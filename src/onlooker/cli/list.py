@@ -45,7 +45,11 @@ def command(
             roots = library.store.roots()
             if as_json:
                 rows = [
-                    {"path": safe_text(r.path), "exclude": list(r.exclude), "offline": r.offline}
+                    {
+                        "path": safe_text(r.path),
+                        "exclude": [safe_text(pattern) for pattern in r.exclude],
+                        "offline": r.offline,
+                    }
                     for r in roots
                 ]
                 click.echo(json.dumps(rows, ensure_ascii=False, indent=2))

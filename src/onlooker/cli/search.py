@@ -19,6 +19,7 @@ from onlooker.cli.show import (
     path_text,
     place,
     plain,
+    safe_text,
     start_that_fits,
 )
 from onlooker.library.export import media_json, moment_json
@@ -78,7 +79,7 @@ def command(
 
 def _as_json(text: str, result: SearchResult) -> dict[str, object]:
     return {
-        "query": text,
+        "query": safe_text(text),
         "total": result.total,
         "total_is_exact": result.total_exact,
         "took_s": round(result.took_s, 4),

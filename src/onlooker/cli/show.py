@@ -80,6 +80,6 @@ def path_text(path: Path) -> str:
     return plain(str(path))
 
 
-def safe_text(path: Path) -> str:
+def safe_text(path: Path | str) -> str:
     """Write a path so that JSON can hold it: bytes that are no UTF-8 become escapes."""
     return str(path).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
