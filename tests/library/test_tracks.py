@@ -63,3 +63,27 @@ def test_two_equal_lines_on_one_page_stay_two() -> None:
 
 def test_lines_without_letters_are_no_moments() -> None:
     assert run((0, 5, page("—", "•"))) == []
+
+
+def test_lines_that_differ_in_a_number_are_two() -> None:
+    moments = run(
+        (0, 5, page("Figure 12: results", "Learning rate 0.01", "Learning rate 0.02")),
+        (5, 9, page("Figure 13: results", "Learning rate 0.02")),
+    )
+    assert [(m.text, m.start_s, m.end_s) for m in moments] == [
+        ("Figure 12: results", 0, 5),
+        ("Learning rate 0.01", 0, 5),
+        ("Learning rate 0.02", 0, 9),
+        ("Figure 13: results", 5, 9),
+    ]
+
+
+def test_equal_lines_find_each_other_before_similar_ones() -> None:
+    moments = run(
+        (0, 5, page("Convex functions", "Concave functions")),
+        (5, 9, page("Concave functions", "Convex functions")),
+    )
+    assert [(m.text, m.start_s, m.end_s) for m in moments] == [
+        ("Concave functions", 0, 9),
+        ("Convex functions", 0, 9),
+    ]

@@ -18,7 +18,7 @@ _SHORT = 7
 _GAP_S = 1.0
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Track:
     key: str
     line: TextLine
@@ -32,10 +32,18 @@ def _key(text: str) -> str:
     return "".join(c for c in plain if c.isalnum())
 
 
-def _same(a: str, b: str) -> bool:
-    if min(len(a), len(b)) < _SHORT:
-        return a == b
-    return fuzz.ratio(a, b) >= _SAME_LINE
+def _likeness(a: str, b: str) -> float:
+    """Return how alike two readings are, up to 100; 0 where they are not of one line."""
+    if a == b:
+        return 100.0
+    # "figure 12: results" and "figure 13: results" are a slip apart, and two lines.
+    if min(len(a), len(b)) < _SHORT or _digits(a) != _digits(b):
+        return 0.0
+    return fuzz.ratio(a, b, score_cutoff=_SAME_LINE)
+
+
+def _digits(key: str) -> list[str]:
+    return [c for c in key if c.isdecimal()]
 
 
 class LineTracks:
@@ -57,16 +65,25 @@ class LineTracks:
         """
         waiting = [track for track in self._open if start_s - track.end_s <= _GAP_S]
         yield from (self._moment(track) for track in self._open if track not in waiting)
+        keys = [_key(line.text) for line in page.lines]
+        # Equal lines find each other first, so that no similar one takes their place.
+        matches: dict[int, _Track] = {}
+        for least in (100.0, _SAME_LINE):
+            for number, key in enumerate(keys):
+                if not key or number in matches or not waiting:
+                    continue
+                best = max(waiting, key=lambda track: _likeness(track.key, key))
+                if _likeness(best.key, key) >= least:
+                    waiting.remove(best)
+                    matches[number] = best
         running: list[_Track] = []
-        for line in page.lines:
-            key = _key(line.text)
+        for number, (key, line) in enumerate(zip(keys, page.lines, strict=True)):
             if not key:
                 continue
-            match = next((track for track in waiting if _same(track.key, key)), None)
+            match = matches.get(number)
             if match is None:
                 running.append(_Track(key, line, view, start_s, end_s))
                 continue
-            waiting.remove(match)
             match.end_s = end_s
             if line.confidence > match.line.confidence:
                 match.line, match.view, match.key = line, view, key
