@@ -194,6 +194,34 @@ def test_grown_adds_shares_of_the_height_on_each_side():
     assert grown(flat, 0.1, 0.1) is flat
 
 
+class Cyrillic:
+    """Reads other letters as what they look like."""
+
+    def __init__(self, texts, confidence=0.9):
+        self.texts = texts
+        self.confidence = confidence
+
+    def __call__(self, crops):
+        return [RecognizedText(text, self.confidence) for text in self.texts[: len(crops)]]
+
+
+@pytest.mark.parametrize(
+    ("texts", "confidence", "read"),
+    [
+        (["yHnBepcnTeT", "JoMoHocoBa", "Metobl"], 0.9, 0),
+        (["yHnBepcnTeT", "JavaScript", "methods"], 0.9, 2),
+        (["YouTube", "JavaScript", "GitHub"], 0.9, 3),
+        (["LaTeX", "BibTeX", "MiKTeX"], 0.98, 3),
+    ],
+)
+def test_another_alphabet_is_reported_unread(texts, confidence, read):
+    bars = [(10, 10 + 40 * row, 90, 20, 0) for row in range(3)]
+    reader = TextReader(FakeDetector(), Cyrillic(texts, confidence))
+    page = reader(picture(*bars))
+    assert len(page.words) == read
+    assert len(page.unread) == 3 - read
+
+
 class PilingDetector(FakeDetector):
     """Sees words that run up or down as piles of letters, as the real one does."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol, cast, overload
 
 import cv2
@@ -22,6 +23,8 @@ Floats = npt.NDArray[np.float64]
 
 VERSION = "1"
 """Of the steps around the networks: raise it whenever pages may come out otherwise."""
+ALTERNATIONS = 2
+FOREIGN_SHARE = 0.25
 TURN_PLACES = 4
 """A picture with fewer places is not looked at from the side: a lone tall box is tried anyway."""
 TURN_WIDE = 0.4
@@ -53,6 +56,9 @@ class ReaderConfig:
 
     Attributes:
         min_confidence: Words read with less are not words: they are reported in ``Page.unread``.
+        foreign_confidence: The same for words whose letters change between small and capital as no
+            word's do, and for all words of a picture that is full of such words: it is written in
+            another alphabet, and what look like letters are look-alikes.
         upright: A picture whose words are read with this mean confidence is the right way up.
         probes: Of another picture, so many words are read upside down, too.
         flip_gain: By how much another direction must be better to be believed: most text is
@@ -72,6 +78,7 @@ class ReaderConfig:
     """
 
     min_confidence: float = 0.8
+    foreign_confidence: float = 0.97
     upright: float = 0.9
     probes: int = 8
     flip_gain: float = 0.15
@@ -83,7 +90,7 @@ class ReaderConfig:
     chunk: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("min_confidence", "upright", "flip_gain", "sure"):
+        for name in ("min_confidence", "foreign_confidence", "upright", "flip_gain", "sure"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"ReaderConfig.{name} must be in [0, 1]: {getattr(self, name)}")
         for name in ("tall_aspect", "probes", "max_crop_height_px", "chunk"):
@@ -182,10 +189,23 @@ class TextReader:
             (or the left) rather than up or down.
         """
         found = sorted(self.detector([pixels])[0], key=lambda text: (text.polygon, text.confidence))
+        readings = [
+            (place, polygon, reading, alternations(reading.text))
+            for place, polygon, reading in self._readings(pixels, found)
+        ]
+        likely = [
+            changes
+            for _, _, reading, changes in readings
+            if len(reading.text) >= 4 and reading.confidence >= self.config.min_confidence
+        ]
+        odd = sum(changes >= ALTERNATIONS for changes in likely)
+        foreign = odd >= 2 and odd >= FOREIGN_SHARE * len(likely)
         words: list[TextWord] = []
         unread: list[DetectedText] = []
-        for place, polygon, reading in self._readings(pixels, found):
-            if reading.text.strip() and reading.confidence >= self.config.min_confidence:
+        for place, polygon, reading, changes in readings:
+            doubted = foreign or changes >= ALTERNATIONS
+            least = self.config.foreign_confidence if doubted else self.config.min_confidence
+            if reading.text.strip() and reading.confidence >= least:
                 words.extend(split_words(reading, polygon))
             else:
                 unread.append(place)
@@ -337,6 +357,19 @@ def _choose(
     ):
         return other
     return upright
+
+
+def alternations(text: str) -> int:
+    """Count capitals that follow a small letter.
+
+    Words have none, names now and then one (McKay, YouTube); Cyrillic or Greek read as Latin
+    letters has many, for most of their small letters look like small capitals.
+
+    Example:
+        >>> alternations("yHnBepcnTeT"), alternations("YouTube"), alternations("EXIT")
+        (4, 1, 0)
+    """
+    return sum(a.islower() and b.isupper() for a, b in pairwise(text))
 
 
 def _legible(words: Sequence[TextWord]) -> float:
