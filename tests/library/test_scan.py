@@ -345,3 +345,35 @@ def test_patterns_for_a_folder_below_a_known_one(library: Library, photos: Path)
     library.update(stages=("look",))
     assert names(library) == ["a.png", "b.jpg", "c.png"]
     assert [root.path for root in library.store.roots()] == [photos]
+
+
+def test_a_drive_in_a_known_folder_may_be_unplugged(
+    library: Library, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = photos / "trip"
+    add(library, photos)  # not mounted yet: part of the folder
+    mounted = {drive}
+    monkeypatch.setattr("os.path.ismount", lambda path: Path(path) in mounted)
+    before = {media.public_id for media in library.media()}
+    assert library.update(stages=("look",)).removed == 0
+    assert {root.path for root in library.store.roots()} == {photos, drive}
+    assert add(library, photos, drive).seen == 3  # the drive's own once, though it is named twice
+
+    drive.rename(tmp_path / "unplugged")
+    drive.mkdir()
+    mounted.clear()
+    for _ in range(2):
+        summary = library.update(stages=("look",))
+        assert (summary.offline, summary.removed) == ([drive], 0)
+        drive.rmdir() if drive.exists() else None  # some systems take the mount point away
+    assert {media.public_id for media in library.media()} == before
+
+    (tmp_path / "unplugged").rename(drive)
+    mounted.add(drive)
+    (drive / "c.png").rename(photos / "home.png")
+    Image.new("RGB", (5, 5)).save(drive / "new.png")
+    library.update(stages=("look",))
+    assert names(library) == ["a.png", "b.jpg", "home.png", "new.png"]
+    assert before < {media.public_id for media in library.media()}
+    assert not any(root.offline for root in library.store.roots())
+    assert library.remove(photos) == 4

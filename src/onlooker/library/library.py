@@ -212,14 +212,15 @@ class Library:
             summary.failed.append((path, f"{shown(path)} lies inside the library itself"))
             return
         roots = self.store.roots()
-        around = _root_around(path, roots)
+        itself = next((root for root in roots if root.path == path), None)
+        around = None if itself else _root_around(path, roots)
         if around is not None:
             if exclude:
                 inside = _inside(path.relative_to(around.path).as_posix(), exclude)
                 around = self.store.add_root(around.path, (*around.exclude, *inside))
             scanner.scan(around, only=path)
             return
-        known = next((root.exclude for root in roots if root.path == path), ())
+        known = itself.exclude if itself else ()
         # What a person removed stays removed, and patterns stay until others are given.
         removed = tuple(pattern for pattern in known if pattern.startswith(_REMOVED))
         scanner.scan(self.store.add_root(path, (*exclude, *removed) if exclude else known))
@@ -229,8 +230,11 @@ class Library:
         roots = self.store.roots()
         for root in roots:
             around = _root_around(root.path, roots)
-            # Where a walk was stopped, its paths do not belong to the outer folder yet.
-            if around is not None and next(self.store.paths(root.id), None) is None:
+            if around is None or os.path.ismount(root.path):
+                continue
+            # Where a walk was stopped, its paths do not belong to the outer folder yet; and those
+            # of an unplugged drive are its own.
+            if next(self.store.paths(root.id), None) is None:
                 self.store.remove_root(root.id)
 
     # -- looking -----------------------------------------------------------------------------------
@@ -311,7 +315,7 @@ def _root_around(path: Path, roots: Sequence[RootRow]) -> RootRow | None:
 
     if path.suffix.lower() not in SUFFIXES and not os.path.isdir(path):  # noqa: PTH112 no errors
         return None
-    for root in roots:
+    for root in sorted(roots, key=lambda root: -len(root.path.parts)):
         if root.path in path.parents:
             relative = path.relative_to(root.path).as_posix()
             if not excluded(relative, (*ALWAYS_EXCLUDED, *root.exclude)):

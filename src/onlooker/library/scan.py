@@ -97,6 +97,7 @@ def walk(
     exclude: Sequence[str],
     skip: Path,
     failed: Callable[[Path, str], None],
+    mounted: Callable[[Path], None] | None = None,
 ) -> Iterator[Path]:
     """Iterate over the media files below a folder in a stable order.
 
@@ -106,6 +107,7 @@ def walk(
         exclude: Patterns of the user, on top of `ALWAYS_EXCLUDED`.
         skip: A folder that is never entered (the library itself).
         failed: Called with each folder that cannot be listed, and why.
+        mounted: Called with each drive that is mounted below, instead of entering it.
     """
     patterns = (*ALWAYS_EXCLUDED, *exclude)
     stack = [top]
@@ -126,7 +128,10 @@ def walk(
             if excluded(relative, patterns) or path == skip:
                 continue
             if entry.is_dir(follow_symlinks=False):
-                folders.append(path)
+                if mounted is not None and os.path.ismount(path):
+                    mounted(path)
+                else:
+                    folders.append(path)
             elif path.suffix.lower() in SUFFIXES and not _is_folder_link(entry):
                 yield path
         stack.extend(reversed(folders))
@@ -186,6 +191,7 @@ class Scanner:
         self._changed: list[Content] = []
         self._gone: list[Path] = []
         self._ended: list[int] = []
+        self._scanned: set[int] = set()
         self.result = ScanResult()
 
     def scan(self, root: RootRow, only: Path | None = None) -> None:
@@ -196,6 +202,10 @@ class Scanner:
             only: Look no further than this folder or file below it.
         """
         top = only or root.path
+        if only is None:
+            if root.id in self._scanned:
+                return
+            self._scanned.add(root.id)
         known = {row.path: row for row in self._store.paths(root.id)}
         if set(known) == {root.path} and _was_deleted(root.path):
             self._end(root, known)
@@ -210,6 +220,7 @@ class Scanner:
             known = {path: row for path, row in known.items() if path == top or top in path.parents}
         seen: set[Path] = set()
         unlisted: list[Path] = []
+        drives: list[Path] = []
 
         def folder_failed(folder: Path, reason: str) -> None:
             unlisted.append(folder)
@@ -218,7 +229,9 @@ class Scanner:
 
         files: Iterator[Path]
         if top.is_dir():
-            files = walk(root.path, top, root.exclude, self._library_folder, folder_failed)
+            files = walk(
+                root.path, top, root.exclude, self._library_folder, folder_failed, drives.append
+            )
         else:
             files = iter((top,))
         for path in files:
@@ -230,12 +243,21 @@ class Scanner:
         gone = [
             path
             for path in known
-            if path not in seen and not any(folder in path.parents for folder in unlisted)
+            if path not in seen
+            and not any(folder in path.parents for folder in (*unlisted, *drives))
         ]
         media = [m for path in gone if (m := known[path].media_id) is not None]
         self._renamed.update(media)
         self._gone += gone
         self.result.removed += len(media)
+        for drive in drives:
+            self._scan_drive(drive, root)
+
+    def _scan_drive(self, drive: Path, around: RootRow) -> None:
+        """Scan a drive mounted in a known folder as one of its own: it may be unplugged alone."""
+        known = next((root.exclude for root in self._store.roots() if root.path == drive), ())
+        names = (pattern for pattern in around.exclude if "/" not in pattern)
+        self.scan(self._store.add_root(drive, tuple(dict.fromkeys((*known, *names)))))
 
     def _end(self, root: RootRow, known: dict[Path, PathRow]) -> None:
         """Forget a file that was added by its own name."""
