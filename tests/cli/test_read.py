@@ -93,7 +93,7 @@ def test_nothing_found_and_unread_places_are_said(capsys, reader, tmp_path):
     code, out, err = run(capsys, tmp_path / "black.png")
     assert (code, out) == (0, "")
     assert "no text found" in err
-    assert "1 place with text that could not be read" in err
+    assert "1 place unread" in err
 
 
 def test_large_photos_are_reduced_and_polygons_are_in_pixels_of_the_file(

@@ -160,7 +160,7 @@ def some_words(draw):
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(some_words(), st.integers(0, 10_000))
 def test_every_word_stands_in_one_line_whatever_the_order_it_came_in(words, seed):
     lines = group_lines(words)
@@ -170,7 +170,7 @@ def test_every_word_stands_in_one_line_whatever_the_order_it_came_in(words, seed
     assert group_lines(shuffled) == lines
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(some_words(), st.sampled_from([(0.5, 0.0, 0.0), (4.0, 0.0, 0.0), (1.0, 1024.0, -512.0)]))
 def test_order_does_not_depend_on_scale_and_place(words, change):
     # Powers of two: exact in binary, so that ties stay ties.
@@ -184,7 +184,7 @@ def test_order_does_not_depend_on_scale_and_place(words, change):
     assert read(moved) == read(same)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(st.tuples(coordinates, coordinates, st.floats(5, 300), st.floats(5, 40)), max_size=25)
 )

@@ -302,8 +302,8 @@ def _remark(reading: _Reading) -> None:
     if reading.page.unread:
         count = len(reading.page.unread)
         click.echo(
-            f"{reading.name}: {count} place{'s' if count > 1 else ''} with text that could not be "
-            "read (another script, handwriting, too small or blurred)",
+            f"{reading.name}: {count} place{'s' if count > 1 else ''} unread "
+            "(another script, handwriting, small, no text)",
             err=True,
         )
     sys.stderr.flush()
