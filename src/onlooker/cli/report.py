@@ -142,7 +142,7 @@ class Reporter:
             values["offline"] = [safe_text(path) for path in values["offline"]]
             click.echo(json.dumps({"event": "summary", **values}, ensure_ascii=False))
             return
-        parts = [f"{summary.seen} files"]
+        parts = [f"{summary.seen} {'file' if summary.seen == 1 else 'files'}"]
         parts += [f"{summary.added} new"] if summary.added else []
         parts += [f"{summary.changed} changed"] if summary.changed else []
         parts += [f"{summary.removed} gone"] if summary.removed else []
