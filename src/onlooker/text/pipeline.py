@@ -77,15 +77,15 @@ class ReaderConfig:
         ConfigError: A value out of range.
     """
 
-    min_confidence: float = 0.8
+    min_confidence: float = 0.85
     foreign_confidence: float = 0.97
     upright: float = 0.9
     probes: int = 8
     flip_gain: float = 0.15
     tall_aspect: float = 1.5
-    margin: tuple[float, float] = (0.05, 0.04)
+    margin: tuple[float, float] = (0.12, 0.09)
     sure: float = 0.95
-    looks: tuple[tuple[float, float], ...] = ((0.18, 0.14), (-0.08, -0.06))
+    looks: tuple[tuple[float, float], ...] = ((0.22, 0.16), (0.0, 0.0))
     max_crop_height_px: int = 64
     chunk: int = 64
 
