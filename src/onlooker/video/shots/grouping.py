@@ -33,8 +33,9 @@ _WHOLE = 0.5
 _REST = 0.3
 # A region moves on its own when its blocks moved in six pairs of glances in a row, nearly a second,
 # which is longer than a dissolve; or in many pairs before. What is counted fades with each pair.
+# The slow count fades by half in 46 pairs, so that a speaker who moves in one of eight is known.
 _RECENT, _RECENT_MOST, _RECENT_FADES = 6.0, 12.0, 0.8
-_LASTING, _LASTING_FADES = 8.0, 0.95
+_LASTING, _LASTING_FADES = 8.0, 0.985
 _MOST_INSET = 0.35  # share of the picture that one moving region may cover
 # Reading is bounded: new groups cost a token each. Slides and cuts: one in 1.5 s on average, ten at
 # once. Within a shot: where a pan or scroll renewed two fifths of the picture, and not within 1.5
