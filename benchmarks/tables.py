@@ -131,6 +131,8 @@ def render(text: str) -> str:
     def table(match: re.Match[str]) -> str:
         name = match["name"]
         path = RESULTS / f"{name}.json"
+        if not path.is_file():
+            sys.exit(f"{path.name} is not there: run  python benchmarks/{name}.py  first")
         body = TABLES[name](json.loads(path.read_text(encoding="utf-8")))
         return "\n".join((f"<!-- {name} -->", *body, "<!-- end -->"))
 
