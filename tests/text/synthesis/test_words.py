@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from onlooker.text.charset import CHARSET
-from onlooker.text.recognition import predict
+from onlooker.text.recognition import crops
 from onlooker.text.synthesis import corpus as corpus_module
 from onlooker.text.synthesis import words
 from onlooker.text.synthesis.backgrounds import BackgroundBank
 from onlooker.text.synthesis.corpus import Corpus, formula, number
 from onlooker.text.synthesis.fonts import FontBank
+from onlooker.text.synthesis.render import render_stacked
 from onlooker.text.synthesis.shards import read_shard, save_shard
 from onlooker.text.synthesis.words import WordSynthesizer
 
@@ -92,11 +93,39 @@ def test_a_shard_gives_back_what_was_saved(tmp_path: Path, corpus: Corpus, bank:
     assert all(np.array_equal(a.picture, b.picture) for a, b in zip(read, drawn, strict=True))
 
 
-def test_training_pictures_have_the_sizes_that_the_predictor_makes() -> None:
-    assert (words.HEIGHT_PX, words.WIDTH_STEP_PX) == (predict.HEIGHT_PX, predict.WIDTH_STEP_PX)
+def test_short_crops_are_stretched_and_long_ones_squeezed() -> None:
     for height, width in ((20, 100), (48, 60), (31, 257)):
-        resized = predict.resize_crop(np.zeros((height, width), np.uint8))
-        assert resized.shape == (words.HEIGHT_PX, words.width_for(height, width))
+        resized = crops.resize_crop(np.zeros((height, width), np.uint8), 480)
+        assert resized.shape == (32, crops.width_for(height, width, 480))
+    assert crops.width_for(32, 128, 480) == 128
+    assert crops.width_for(32, 32, 480) == 64
+    assert crops.width_for(32, 6400, 480) == 480
+
+
+def test_the_outline_of_a_loose_picture_lies_around_the_ink(corpus: Corpus, bank: FontBank) -> None:
+    corpus.word = lambda rng: "Street"  # type: ignore[method-assign]
+    corpus.line = lambda rng: "two words"  # type: ignore[method-assign]
+    maker = WordSynthesizer(bank, corpus, BackgroundBank([]))
+    rng = np.random.default_rng(3)
+    turned = 0
+    for _ in range(40):
+        drawn = maker.draw(rng, loose=True)
+        if drawn.outline is None:
+            assert drawn.text == ""
+            continue
+        assert drawn.outline.shape == (2 * words.OUTLINE_POINTS, 2)
+        assert drawn.outline.min() > -0.5
+        assert drawn.outline.max() < 1.5
+        turned += drawn.outline[0, 0] > drawn.outline[4, 0]  # read from right to left
+    assert 2 <= turned <= 25
+
+
+def test_stacked_letters_are_laid_on_their_side(bank: FontBank) -> None:
+    mask = render_stacked("LOW", bank.faces[0], 40)
+    assert mask.shape[1] > 2 * mask.shape[0]  # three letters side by side
+    # The stem of the L, its upright stroke, lies level at the bottom after the quarter turn.
+    first = mask[:, : mask.shape[1] // 3]
+    assert first[first.shape[0] // 2 :].mean() > first[: first.shape[0] // 2].mean()
 
 
 def test_some_pictures_say_nothing(corpus: Corpus, bank: FontBank) -> None:

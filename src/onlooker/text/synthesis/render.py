@@ -123,6 +123,37 @@ def render_text(
     return RenderedText(mask=np.ascontiguousarray(mask), char_polygons=polygons, text=text)
 
 
+def render_stacked(
+    text: str, face: FontFace, size_px: int, *, spacing: float = 0.0, stroke_px: int = 0
+) -> npt.NDArray[np.uint8]:
+    """Draw letters below each other, then lay the column on its side → alpha (h, w) uint8.
+
+    The first letter comes to lie on the left, its top pointing left, so that the line reads from
+    left to right.
+
+    Raises:
+        ConfigError: The face draws nothing for a letter.
+    """
+    font = face.font(size_px)
+    letters = []
+    for character in text:
+        canvas = Image.new("L", (3 * size_px, 3 * size_px))
+        place = (size_px, size_px // 2)
+        ImageDraw.Draw(canvas).text(place, character, 255, font, stroke_width=stroke_px)
+        box = canvas.getbbox()
+        if box is None:
+            raise ConfigError(f"{face.path.name} draws nothing for {character!r} at {size_px} px")
+        letters.append(np.asarray(canvas.crop(box)))
+    gap = np.zeros((max(1, round((0.14 + spacing) * size_px)), 1), np.uint8)
+    width = max(letter.shape[1] for letter in letters)
+    rows = []
+    for letter in letters:
+        left = (width - letter.shape[1]) // 2
+        rows.append(np.pad(letter, ((0, 0), (left, width - letter.shape[1] - left))))
+        rows.append(np.broadcast_to(gap, (len(gap), width)))
+    return np.ascontiguousarray(np.rot90(np.concatenate(rows[:-1])))
+
+
 def _ink_boxes(
     mask: npt.NDArray[np.uint8], edges: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:

@@ -16,10 +16,11 @@ import cv2
 import numpy as np
 
 from onlooker.errors import ConfigError
+from onlooker.text.recognition.crops import HEIGHT_PX
 from onlooker.text.synthesis.backgrounds import BackgroundBank
 from onlooker.text.synthesis.corpus import Corpus
 from onlooker.text.synthesis.fonts import FontBank
-from onlooker.text.synthesis.words import HEIGHT_PX, WordPicture, WordSynthesizer
+from onlooker.text.synthesis.words import WordPicture, WordSynthesizer
 
 PATTERN = "words-*.npz"
 

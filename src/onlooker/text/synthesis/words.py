@@ -13,23 +13,21 @@ References:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from onlooker.text.charset import CHARSET
+from onlooker.text.recognition.crops import HEIGHT_PX, width_for
 from onlooker.text.synthesis import effects
 from onlooker.text.synthesis.backgrounds import BackgroundBank
 from onlooker.text.synthesis.corpus import Corpus
 from onlooker.text.synthesis.fonts import FontBank, FontFace
-from onlooker.text.synthesis.render import render_text
+from onlooker.text.synthesis.render import render_stacked, render_text
 
-#: Height of all pictures, and the step of their widths: equal widths make batches without padding.
-HEIGHT_PX = 32
-WIDTH_STEP_PX = 8
-MIN_WIDTH_PX = 16
+#: Longest line that is drawn whole; longer ones are squeezed.
 MAX_WIDTH_PX = 480
 
 #: Share of lines of several words, and of clean small text as on slides and screens.
@@ -40,24 +38,33 @@ _CLEAN_SHARE = 0.10
 _NOTHING_SHARE = 0.04
 _FOREIGN_SHARE = 0.04
 
+#: Share of words whose letters stand below each other; drawn on their side, as the reader turns
+#: them before it asks.
+_STACKED_SHARE = 0.012
+
 #: Below these the ink cannot be told from the ground; set by looking at what they refuse.
-_MIN_STEP = 9.0
-_MIN_CORRELATION = 0.4
+_MIN_STEP = 10.0
+_MIN_CORRELATION = 0.42
+
+#: Points along the upper and along the lower edge of an outline.
+OUTLINE_POINTS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class WordPicture:
-    """A picture ``(32, W)`` uint8 grey, W a multiple of 8, and what it says."""
+    """A picture, what it says and where.
+
+    Attributes:
+        picture: ``(32, W)`` uint8 grey, W a multiple of 8; a loose one has its own height.
+        text: What it says; empty: nothing that can be read.
+        outline: Of a loose picture: ``(10, 2)`` float32, five points along the ink's upper edge in
+            reading order, then five along the lower edge in the same direction; x and y over the
+            picture's width and height. None: not recorded.
+    """
 
     picture: npt.NDArray[np.uint8]
     text: str
-
-
-def width_for(height: float, width: float) -> int:
-    """Compute the width at which a crop is read: its shape kept, but for rounding to the step."""
-    wanted = width * HEIGHT_PX / max(height, 1e-6)
-    steps = max(round(wanted / WIDTH_STEP_PX), MIN_WIDTH_PX // WIDTH_STEP_PX)
-    return min(steps * WIDTH_STEP_PX, MAX_WIDTH_PX)
+    outline: npt.NDArray[np.float32] | None = None
 
 
 class WordSynthesizer:
@@ -74,17 +81,24 @@ class WordSynthesizer:
         self.corpus = corpus
         self.backgrounds = backgrounds
 
-    def draw(self, rng: np.random.Generator) -> WordPicture:
-        """Draw one word picture; some show what cannot be read, and say nothing."""
+    def draw(self, rng: np.random.Generator, *, loose: bool = False) -> WordPicture:
+        """Draw one word picture; some show what cannot be read, and say nothing.
+
+        Args:
+            rng: Where all chance comes from.
+            loose: Turn by any angle, keep the height at which the camera saw it, and record the
+                outline: what the rectifier learns from.
+        """
         while True:
             kind = rng.random()
             if kind < _NOTHING_SHARE:
-                return WordPicture(picture=self._nothing(rng), text="")
+                return WordPicture(picture=self._nothing(rng, loose=loose), text="")
             if kind < _NOTHING_SHARE + _FOREIGN_SHARE and self.fonts.foreign:
                 face, text = self.fonts.pick_foreign(rng)
-                picture = self._compose(rng, text, face, clean=rng.random() < _CLEAN_SHARE)
-                if picture is not None:
-                    return WordPicture(picture=picture, text="")
+                clean = rng.random() < _CLEAN_SHARE
+                drawn = self._compose(rng, text, face, clean=clean, loose=loose)
+                if drawn is not None:
+                    return replace(drawn, text="")
                 continue
             is_line = rng.random() < _LINE_SHARE
             text = self.corpus.line(rng) if is_line else self.corpus.word(rng)
@@ -93,11 +107,11 @@ class WordSynthesizer:
                 continue
             face = self.fonts.pick(rng, text)
             clean = rng.random() < (0.5 if is_line else _CLEAN_SHARE)
-            picture = self._compose(rng, text, face, clean=clean)
-            if picture is not None:
-                return WordPicture(picture=picture, text=text)
+            drawn = self._compose(rng, text, face, clean=clean, loose=loose)
+            if drawn is not None:
+                return drawn
 
-    def _nothing(self, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    def _nothing(self, rng: np.random.Generator, *, loose: bool) -> npt.NDArray[np.uint8]:
         """Draw what a detector takes for text by mistake: leaves, bricks, fences, edges."""
         height = int(rng.uniform(12, 64))
         width = int(height * np.exp(rng.uniform(-0.3, 1.8)))
@@ -111,11 +125,11 @@ class WordSynthesizer:
             if edges > most:
                 best, most = one.astype(np.float32), edges
         assert best is not None
-        return self._photograph(rng, best, clean=False, line=False)
+        return self._photograph(rng, best, clean=False, line=False, loose=loose)
 
     def _compose(
-        self, rng: np.random.Generator, text: str, face: FontFace, *, clean: bool
-    ) -> npt.NDArray[np.uint8] | None:
+        self, rng: np.random.Generator, text: str, face: FontFace, *, clean: bool, loose: bool
+    ) -> WordPicture | None:
         size = int(rng.integers(26, 44)) if clean else int(rng.integers(30, 52))
         short = len(text) <= 2
         spacing = wobble = bend = 0.0
@@ -135,28 +149,34 @@ class WordSynthesizer:
                 bend = float(rng.normal(0, 0.07))
             if rng.random() < 0.26:
                 stroke = 1 if rng.random() < 0.75 else 2
-        rendered = render_text(
-            text,
-            face,
-            size,
-            rng,
-            spacing=spacing,
-            stretch=stretch,
-            stroke_px=stroke,
-            wobble=wobble,
-            bend=bend,
-        )
-        ink = rendered.mask
+        stacked = not clean and rng.random() < _STACKED_SHARE and 2 <= len(text) <= 12
+        if stacked:
+            ink, bend = render_stacked(text, face, size, spacing=spacing, stroke_px=stroke), 0.0
+        else:
+            ink = render_text(
+                text,
+                face,
+                size,
+                rng,
+                spacing=spacing,
+                stretch=stretch,
+                stroke_px=stroke,
+                wobble=wobble,
+                bend=bend,
+            ).mask
         ink_height, ink_width = ink.shape
         if ink_width > 30 * ink_height or ink_width < 2 or ink_height < 2:
             return None
 
         # Where the ink's corners come to lie: turned, sheared, in perspective.
         angle = 0.0
-        if not clean:
+        if loose and rng.random() < 0.6:
+            turns = rng.uniform(-180, 180) if rng.random() < 0.75 else rng.normal(0, 25)
+            angle = np.deg2rad(turns)
+        elif not clean:
             kind = rng.random()
-            spread = 1.2 if kind < 0.5 else 5.0 if kind < 0.88 else 13.0
-            angle = np.deg2rad(np.clip(rng.normal(0, spread), -28, 28))
+            spread = 1.2 if kind < 0.4 else 5.0 if kind < 0.77 else 12.0
+            angle = np.deg2rad(np.clip(rng.normal(0, spread), -30, 30))
             angle *= 1.0 if ink_width > ink_height else 0.6
         corners = np.array(
             [[0, 0], [ink_width, 0], [ink_width, ink_height], [0, ink_height]], np.float32
@@ -170,8 +190,8 @@ class WordSynthesizer:
             turn = turn @ np.array([[1, shear], [0, 1]], np.float32)
         placed = (corners - centre) @ turn.T
         if not clean and rng.random() < 0.45:
-            jitter = rng.normal(0, 0.08, (4, 2)) * ink_height
-            placed += np.clip(jitter, -0.25 * ink_height, 0.25 * ink_height)
+            jitter = rng.normal(0, 0.1, (4, 2)) * ink_height
+            placed += np.clip(jitter, -0.32 * ink_height, 0.32 * ink_height)
 
         # The crop: the box around the placed corners, with margins (< 0: cuts into the text).
         low, high = placed.min(axis=0), placed.max(axis=0)
@@ -197,10 +217,11 @@ class WordSynthesizer:
         height = int(np.ceil(high[1] - low[1] + top + bottom))
         if width < 3 or height < 3:
             return None
+        edges = outline_of(ink_height, ink_width, bend)
         homography = cv2.getPerspectiveTransform(corners, (placed + shift).astype(np.float32))
         interpolation = cv2.INTER_LINEAR
         if not clean and rng.random() < 0.3:
-            ink = self._with_neighbours(rng, rendered.mask, face, size, homography, width, height)
+            ink = self._with_neighbours(rng, ink, face, size, homography, width, height)
         else:
             ink = cv2.warpPerspective(ink, homography, (width, height), flags=interpolation)
         ink = np.asarray(ink, np.uint8)
@@ -209,8 +230,11 @@ class WordSynthesizer:
         if not clean and rng.random() < 0.08:
             _rule_off(rng, ink, height * 0.08)
         picture = self._paint(rng, ink, clean=clean)
-        pixels = self._photograph(rng, picture, clean=clean, line=" " in text)
-        return pixels if _readable(pixels, ink) else None
+        pixels = self._photograph(rng, picture, clean=clean, line=" " in text, loose=loose)
+        if not _readable(pixels, ink):
+            return None
+        outline = cv2.perspectiveTransform(edges[None], homography)[0] / (width, height)
+        return WordPicture(picture=pixels, text=text, outline=outline.astype(np.float32))
 
     def _with_neighbours(
         self,
@@ -316,7 +340,13 @@ class WordSynthesizer:
         return np.asarray(ground + alpha * opacity * (fill - ground), np.float32)
 
     def _photograph(
-        self, rng: np.random.Generator, picture: effects.Grey, *, clean: bool, line: bool
+        self,
+        rng: np.random.Generator,
+        picture: effects.Grey,
+        *,
+        clean: bool,
+        line: bool,
+        loose: bool,
     ) -> npt.NDArray[np.uint8]:
         """Light, blur, sample, compress and bring to the height of 32 pixels."""
         height, width = picture.shape
@@ -349,11 +379,24 @@ class WordSynthesizer:
         pixels = np.clip(picture, 0, 255).astype(np.uint8)
         if rng.random() < (0.3 if clean else 0.6):
             pixels = effects.compressed(rng, pixels)
+        if loose:
+            return pixels
         jitter = 1.0 if clean else float(np.exp(rng.normal(0, 0.08)))
-        out_width = width_for(height, width * jitter)
+        out_width = width_for(height, width * jitter, MAX_WIDTH_PX)
         shrinks = pixels.shape[0] > HEIGHT_PX
         how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         return np.asarray(cv2.resize(pixels, (out_width, HEIGHT_PX), interpolation=how), np.uint8)
+
+
+def outline_of(height: int, width: int, bend: float) -> npt.NDArray[np.float32]:
+    """List points along both edges of ink bent by ``bend`` (see ``render_text``) → (10, 2) x, y."""
+    x = np.linspace(0, width, OUTLINE_POINTS, dtype=np.float32)
+    rise = abs(bend) * width
+    middle = 2 * x / width - 1
+    sinks = rise * (middle**2 if bend > 0 else 1 - middle**2)
+    thick = max(height - np.ceil(rise), 1.0)
+    upper = np.stack([x, sinks], axis=1)
+    return np.concatenate([upper, upper + np.array([0, thick])]).astype(np.float32)
 
 
 def _rule_off(rng: np.random.Generator, ink: npt.NDArray[np.uint8], margin: float) -> None:
