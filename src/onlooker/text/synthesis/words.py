@@ -149,8 +149,8 @@ class WordSynthesizer:
                 bend = float(rng.normal(0, 0.07))
             if rng.random() < 0.26:
                 stroke = 1 if rng.random() < 0.75 else 2
-        stacked = not clean and rng.random() < _STACKED_SHARE and 2 <= len(text) <= 12
-        if stacked:
+        stacks = not clean and rng.random() < _STACKED_SHARE
+        if stacks and 2 <= len(text) <= 12 and " " not in text:
             ink, bend = render_stacked(text, face, size, spacing=spacing, stroke_px=stroke), 0.0
         else:
             ink = render_text(
