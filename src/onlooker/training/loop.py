@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from onlooker.errors import ConfigError
+from onlooker.errors import ConfigError, WeightsError
 
 Batch = TypeVar("Batch")
 
@@ -222,6 +222,19 @@ def fit(
     if validate is not None:
         _log(out, {"step": step, "seen": seen, **validate(averaged.model)})
     return averaged.model
+
+
+def load_averaged(model: nn.Module, run: Path) -> nn.Module:
+    """Fill ``model`` with the averaged weights of a training folder, also while it is training.
+
+    Raises:
+        WeightsError: The folder holds no averaged weights.
+    """
+    weights = run / AVERAGED_NAME
+    if not weights.is_file():
+        raise WeightsError(f"no {AVERAGED_NAME} in {run}; train first, or wait for a checkpoint")
+    model.load_state_dict(torch.load(weights, weights_only=True))
+    return model
 
 
 def _log(out: Path, row: dict[str, Any]) -> None:

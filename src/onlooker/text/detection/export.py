@@ -10,7 +10,7 @@ from torch import nn
 from onlooker.errors import WeightsError
 from onlooker.text.detection.model import MODELS, DBNet, ModelConfig, ProbabilityNet
 from onlooker.training.export import export_onnx
-from onlooker.training.loop import AVERAGED_NAME
+from onlooker.training.loop import load_averaged
 
 
 def export(model: nn.Module, path: Path) -> float:
@@ -39,14 +39,9 @@ def export(model: nn.Module, path: Path) -> float:
 
 
 def export_run(run: Path, path: Path, config: ModelConfig | None = None) -> float:
-    """Export the averaged weights of a training folder, also while it is being trained.
+    """Export the averaged weights of a training folder.
 
     Raises:
         WeightsError: The folder holds no averaged weights.
     """
-    weights = run / AVERAGED_NAME
-    if not weights.is_file():
-        raise WeightsError(f"no {AVERAGED_NAME} in {run}; train first, or wait for a checkpoint")
-    model = MODELS["db"](config or ModelConfig())
-    model.load_state_dict(torch.load(weights, weights_only=True))
-    return export(model, path)
+    return export(load_averaged(MODELS["db"](config or ModelConfig()), run), path)

@@ -7,10 +7,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from onlooker.errors import WeightsError
 from onlooker.text.recognition.model import MODELS, ModelConfig
 from onlooker.training.export import export_onnx
-from onlooker.training.loop import AVERAGED_NAME
+from onlooker.training.loop import load_averaged
 
 
 def export(model: nn.Module, path: Path) -> float:
@@ -30,14 +29,9 @@ def export(model: nn.Module, path: Path) -> float:
 
 
 def export_run(run: Path, path: Path, config: ModelConfig | None = None) -> float:
-    """Export the averaged weights of a training folder, also while it is being trained.
+    """Export the averaged weights of a training folder.
 
     Raises:
         WeightsError: The folder holds no averaged weights.
     """
-    weights = run / AVERAGED_NAME
-    if not weights.is_file():
-        raise WeightsError(f"no {AVERAGED_NAME} in {run}; train first, or wait for a checkpoint")
-    model = MODELS["ctc"](config or ModelConfig())
-    model.load_state_dict(torch.load(weights, weights_only=True))
-    return export(model, path)
+    return export(load_averaged(MODELS["ctc"](config or ModelConfig()), run), path)
