@@ -78,6 +78,12 @@ class _Sheet:
     texts: list[str] = field(default_factory=list)
 
 
+def plain_faces(fonts: FontBank) -> FontBank:
+    """Return the faces that slides, papers and captions are set in; all, where there are none."""
+    plain = [face for face in fonts.faces if _PLAIN.search(face.family)]
+    return FontBank(plain) if plain else fonts
+
+
 class PageSynthesizer:
     """Draws windows of pages.
 
@@ -91,8 +97,7 @@ class PageSynthesizer:
         self.fonts = fonts
         self.corpus = corpus
         self.photos = photos
-        plain = [face for face in fonts.faces if _PLAIN.search(face.family)]
-        self._plain = FontBank(plain) if plain else fonts
+        self._plain = plain_faces(fonts)
         mono = [face for face in fonts.faces if _MONO.search(face.family)]
         self._mono = FontBank(mono) if mono else self._plain
 
