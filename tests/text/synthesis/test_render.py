@@ -5,7 +5,7 @@ import pytest
 
 from onlooker.errors import ConfigError
 from onlooker.text.synthesis.fonts import FontBank
-from onlooker.text.synthesis.render import render_text
+from onlooker.text.synthesis.render import Arc, render_text
 
 RNG = np.random.default_rng(0)
 
@@ -20,6 +20,8 @@ RNG = np.random.default_rng(0)
         {"wobble": 0.05},
         {"bend": 0.1},
         {"bend": -0.1},
+        {"arc": 0.6},
+        {"arc": -0.6},
         {"margin_px": 7},
     ],
 )
@@ -54,3 +56,24 @@ def test_spacing_and_stretch_change_the_width(bank: FontBank) -> None:
 def test_nothing_to_draw_is_an_error(bank: FontBank) -> None:
     with pytest.raises(ConfigError, match="draws nothing"):
         render_text(" ", bank.faces[0], 40, RNG)
+
+
+@pytest.mark.parametrize("angle", [0.5, -0.5, 3.0, -3.0, 4.5])
+def test_an_arc_takes_points_where_it_takes_the_ink(angle: float) -> None:
+    strip = np.zeros((40, 300), np.uint8)
+    arc = Arc.around(*strip.shape, angle)
+    assert arc.angle == pytest.approx(angle)
+    for x, y in ((20, 8), (150, 20), (285, 33)):
+        strip[:] = 0
+        strip[y - 3 : y + 3, x - 3 : x + 3] = 255
+        rows, columns = np.nonzero(arc.warp(strip) > 100)
+        moved = arc.place(np.array([x, y], np.float32))
+        assert np.abs(moved - (columns.mean() + 0.5, rows.mean() + 0.5)).max() < 1.5
+    ends = arc.place(np.array([[0, 20], [150, 20], [300, 20]], np.float32))
+    assert ends[0, 0] < ends[1, 0] < ends[2, 0] or abs(angle) > np.pi
+    assert (ends[1, 1] < ends[0, 1]) == (angle > 0)  # the middle is highest on an upper arc
+
+
+def test_an_arc_of_short_text_is_not_a_blot() -> None:
+    arc = Arc.around(40, 60, 3.0)
+    assert 0 < arc.angle < 1.1

@@ -64,6 +64,7 @@ def render_text(
     stroke_px: int = 0,
     wobble: float = 0.0,
     bend: float = 0.0,
+    arc: float = 0.0,
     margin_px: int = 0,
 ) -> RenderedText:
     """Draw ``text``.
@@ -78,6 +79,9 @@ def render_text(
         stroke_px: Thickens every stroke by this many pixels on each side.
         wobble: Standard deviation of each character's vertical offset, in em (handmade signs).
         bend: Rise of the middle over the ends in text widths (0.1: a gentle arc; < 0: sags).
+        arc: Angle in radians of the circle that the letters stand on, each turned with it (pi: the
+            upper half of a badge; < 0: the lower half, still read from left to right). Lessened
+            where the circle would be too small for the letters.
         margin_px: Empty border around the ink.
 
     Raises:
@@ -117,10 +121,73 @@ def render_text(
         )
     if bend:
         mask, polygons = _bend(mask, polygons, bend)
+    if arc:
+        shape = Arc.around(mask.shape[0], mask.shape[1], arc)
+        mask = shape.warp(mask)
+        polygons = shape.place(polygons)
     if margin_px:
         mask = np.pad(mask, margin_px)
         polygons = polygons + np.float32(margin_px)
     return RenderedText(mask=np.ascontiguousarray(mask), char_polygons=polygons, text=text)
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """A straight strip of text laid around a circle.
+
+    Attributes:
+        height: Of the strip, pixels.
+        width: Of the strip, pixels; the circle through its middle has that length.
+        angle: What the strip spans, radians; > 0: letters point outwards, < 0: inwards.
+    """
+
+    height: int
+    width: int
+    angle: float
+
+    @classmethod
+    def around(cls, height: int, width: int, angle: float) -> Arc:
+        """Make an arc of at most ``angle``: the circle's inner edge keeps a radius of a height."""
+        most = width / (1.5 * height)
+        return cls(height, width, float(np.clip(angle, -most, most)))
+
+    @property
+    def _radius(self) -> float:
+        return self.width / abs(self.angle)
+
+    @property
+    def _corner(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of the bent strip, the circle's centre being the origin."""
+        half = abs(self.angle) / 2
+        outer, inner = self._radius + self.height / 2, self._radius - self.height / 2
+        reach = outer * float(np.sin(min(half, np.pi / 2)))
+        low = -(inner if half < np.pi / 2 else outer) * float(np.cos(min(half, np.pi)))
+        return (-reach, -outer, reach, low) if self.angle > 0 else (-reach, -low, reach, outer)
+
+    def place(self, points: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Move points (..., 2) x, y of the strip to where the bent strip has them."""
+        points = np.asarray(points, np.float32)
+        left, top, _, _ = self._corner
+        turn = (points[..., 0] / self.width - 0.5) * abs(self.angle)
+        # Outwards is up on the upper half of the circle and down on the lower one.
+        up = float(np.sign(self.angle))
+        out = self._radius + (self.height / 2 - points[..., 1]) * up
+        moved = np.stack([out * np.sin(turn) - left, -up * out * np.cos(turn) - top], axis=-1)
+        return moved.astype(np.float32)
+
+    def warp(self, mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Draw the bent strip."""
+        left, top, right, bottom = self._corner
+        xs = np.arange(int(np.ceil(right - left)), dtype=np.float32) + np.float32(0.5 + left)
+        ys = np.arange(int(np.ceil(bottom - top)), dtype=np.float32) + np.float32(0.5 + top)
+        up = np.float32(np.sign(self.angle))
+        along, out = np.broadcast_arrays(xs[None, :], (-up * ys)[:, None])
+        radius, turn = cv2.cartToPolar(out, along)  # 0 along the strip's middle
+        turn = np.where(turn > np.pi, turn - np.float32(2 * np.pi), turn)
+        columns = (turn / np.float32(abs(self.angle)) + np.float32(0.5)) * self.width
+        rows = np.float32(self.height / 2) - (radius - np.float32(self._radius)) * up
+        bent = cv2.remap(mask, columns - np.float32(0.5), rows - np.float32(0.5), cv2.INTER_LINEAR)
+        return np.asarray(bent, np.uint8)
 
 
 def render_stacked(

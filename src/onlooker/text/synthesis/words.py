@@ -25,7 +25,7 @@ from onlooker.text.synthesis import effects
 from onlooker.text.synthesis.backgrounds import BackgroundBank
 from onlooker.text.synthesis.corpus import Corpus
 from onlooker.text.synthesis.fonts import FontBank, FontFace
-from onlooker.text.synthesis.render import render_stacked, render_text
+from onlooker.text.synthesis.render import Arc, render_stacked, render_text
 
 #: Longest line that is drawn whole; longer ones are squeezed.
 MAX_WIDTH_PX = 480
@@ -41,6 +41,17 @@ _FOREIGN_SHARE = 0.04
 #: Share of words whose letters stand below each other; drawn on their side, as the reader turns
 #: them before it asks.
 _STACKED_SHARE = 0.012
+
+#: Share of words whose letters stand on a gentle arc of a circle (radians, standard deviation).
+_ARC_SHARE = 0.03
+_ARC_SPREAD = 0.35
+
+#: The same of loose pictures, where curved and stacked words are what there is to learn.
+_LOOSE_STACKED_SHARE = 0.05
+_LOOSE_ARC_SHARE = 0.2
+
+#: Pixels of the largest loose picture; larger ones are drawn smaller. The rectifier looks at 4,096.
+_LOOSE_AREA_PX = 20_000
 
 #: Below these the ink cannot be told from the ground; set by looking at what they refuse.
 _MIN_STEP = 10.0
@@ -125,7 +136,7 @@ class WordSynthesizer:
             if edges > most:
                 best, most = one.astype(np.float32), edges
         assert best is not None
-        return self._photograph(rng, best, clean=False, line=False, loose=loose)
+        return self._photograph(rng, best, clean=False, line=False, loose=loose, thickness=height)
 
     def _compose(
         self, rng: np.random.Generator, text: str, face: FontFace, *, clean: bool, loose: bool
@@ -149,9 +160,13 @@ class WordSynthesizer:
                 bend = float(rng.normal(0, 0.07))
             if rng.random() < 0.26:
                 stroke = 1 if rng.random() < 0.75 else 2
-        stacks = not clean and rng.random() < _STACKED_SHARE
-        if stacks and 2 <= len(text) <= 12 and " " not in text:
-            ink, bend = render_stacked(text, face, size, spacing=spacing, stroke_px=stroke), 0.0
+        arc = _draw_arc(rng, len(text), loose=loose) if not clean and not bend else 0.0
+        stacks = not clean and rng.random() < (_LOOSE_STACKED_SHARE if loose else _STACKED_SHARE)
+        stacks = stacks and 2 <= len(text) <= 12 and " " not in text
+        thickness, em = 0.0, float(size)
+        if stacks:
+            ink = render_stacked(text, face, size, spacing=spacing, stroke_px=stroke)
+            edges, thickness = outline_of(ink.shape[0], ink.shape[1]), ink.shape[0]
         else:
             ink = render_text(
                 text,
@@ -164,15 +179,19 @@ class WordSynthesizer:
                 wobble=wobble,
                 bend=bend,
             ).mask
+            thickness = ink.shape[0] - float(np.ceil(abs(bend) * ink.shape[1]))
+            edges = outline_of(ink.shape[0], ink.shape[1], bend)
+            if arc:
+                shape = Arc.around(ink.shape[0], ink.shape[1], arc)
+                ink, edges = shape.warp(ink), shape.place(edges)
         ink_height, ink_width = ink.shape
         if ink_width > 30 * ink_height or ink_width < 2 or ink_height < 2:
             return None
 
         # Where the ink's corners come to lie: turned, sheared, in perspective.
         angle = 0.0
-        if loose and rng.random() < 0.6:
-            turns = rng.uniform(-180, 180) if rng.random() < 0.75 else rng.normal(0, 25)
-            angle = np.deg2rad(turns)
+        if loose:
+            angle = _draw_turn(rng, stacks=stacks)
         elif not clean:
             kind = rng.random()
             spread = 1.2 if kind < 0.4 else 5.0 if kind < 0.77 else 12.0
@@ -190,8 +209,16 @@ class WordSynthesizer:
             turn = turn @ np.array([[1, shear], [0, 1]], np.float32)
         placed = (corners - centre) @ turn.T
         if not clean and rng.random() < 0.45:
-            jitter = rng.normal(0, 0.1, (4, 2)) * ink_height
-            placed += np.clip(jitter, -0.32 * ink_height, 0.32 * ink_height)
+            jitter = rng.normal(0, 0.1, (4, 2)) * thickness
+            placed += np.clip(jitter, -0.32 * thickness, 0.32 * thickness)
+        if loose and not clean and rng.random() < 0.3:
+            placed = _receding(rng, placed)
+        if loose:
+            low, high = placed.min(axis=0), placed.max(axis=0)
+            area = float(np.prod(high - low + 0.3 * thickness))
+            shrink = min(1.0, float(np.sqrt(_LOOSE_AREA_PX / area)))
+            placed, em = placed * np.float32(shrink), em * shrink
+            thickness *= shrink
 
         # The crop: the box around the placed corners, with margins (< 0: cuts into the text).
         low, high = placed.min(axis=0), placed.max(axis=0)
@@ -202,12 +229,14 @@ class WordSynthesizer:
             margins = rng.uniform(0.05, 0.38, 4)
         else:
             margins = rng.uniform(-0.06, 0.1, 4)
-        margins = margins * ink_height
+        if loose and rng.random() < 0.25:  # a careless box, or a turned picture's enlarged canvas
+            margins = rng.uniform(0.0, 1.2, 4)
+        margins = margins * thickness
         if short or not text[-1].isalnum():  # a cut would remove the whole mark
             margins = np.maximum(margins, 0)
         left, top, right, bottom = margins
-        if ink_height < 0.45 * size:  # "-", "...", "~": the crop of a reader is not that tight
-            extra = (0.75 * size - ink_height) / 2
+        if thickness < 0.45 * em:  # "-", "...", "~": the crop of a reader is not that tight
+            extra = (0.75 * em - thickness) / 2
             top, bottom = (
                 top + extra * rng.uniform(0.6, 1.4),
                 bottom + extra * rng.uniform(0.6, 1.4),
@@ -217,11 +246,12 @@ class WordSynthesizer:
         height = int(np.ceil(high[1] - low[1] + top + bottom))
         if width < 3 or height < 3:
             return None
-        edges = outline_of(ink_height, ink_width, bend)
         homography = cv2.getPerspectiveTransform(corners, (placed + shift).astype(np.float32))
         interpolation = cv2.INTER_LINEAR
-        if not clean and rng.random() < 0.3:
-            ink = self._with_neighbours(rng, ink, face, size, homography, width, height)
+        if not clean and rng.random() < (0.45 if loose else 0.3):
+            ink = self._with_neighbours(
+                rng, ink, face, homography, width, height, lines=loose and not arc
+            )
         else:
             ink = cv2.warpPerspective(ink, homography, (width, height), flags=interpolation)
         ink = np.asarray(ink, np.uint8)
@@ -230,7 +260,14 @@ class WordSynthesizer:
         if not clean and rng.random() < 0.08:
             _rule_off(rng, ink, height * 0.08)
         picture = self._paint(rng, ink, clean=clean)
-        pixels = self._photograph(rng, picture, clean=clean, line=" " in text, loose=loose)
+        pixels = self._photograph(
+            rng,
+            picture,
+            clean=clean,
+            line=" " in text,
+            loose=loose,
+            thickness=thickness if loose else height,
+        )
         if not _readable(pixels, ink):
             return None
         outline = cv2.perspectiveTransform(edges[None], homography)[0] / (width, height)
@@ -241,12 +278,17 @@ class WordSynthesizer:
         rng: np.random.Generator,
         ink: npt.NDArray[np.uint8],
         face: FontFace,
-        size: int,
         homography: npt.NDArray[np.float64],
         width: int,
         height: int,
+        *,
+        lines: bool,
     ) -> npt.NDArray[np.uint8]:
-        """Put fragments of other words above, below or beside the ink, then warp all of it."""
+        """Put fragments of other words above, below or beside the ink, then warp all of it.
+
+        ``lines``: whole lines above and below, as a crop around a tilted word shows them.
+        """
+        size = max(16, min(ink.shape[0], 52))
         around = size
         canvas = np.zeros((ink.shape[0] + 2 * around, ink.shape[1] + 2 * around), np.uint8)
         canvas[around:-around, around:-around] = ink
@@ -254,6 +296,8 @@ class WordSynthesizer:
             if rng.random() > 0.42:
                 continue
             other = self.corpus.plain_word(rng)
+            if lines:
+                other += " " + self.corpus.plain_word(rng)
             if rng.random() < 0.4:
                 other = other.upper()
             if not face.covers(other):
@@ -347,8 +391,12 @@ class WordSynthesizer:
         clean: bool,
         line: bool,
         loose: bool,
+        thickness: float,
     ) -> npt.NDArray[np.uint8]:
-        """Light, blur, sample, compress and bring to the height of 32 pixels."""
+        """Light, blur, sample, compress and bring to the height of 32 pixels.
+
+        ``thickness`` is the height of what the camera resolves: of the crop, or of a loose word.
+        """
         height, width = picture.shape
         if clean:
             target = rng.uniform(10, 30)
@@ -359,12 +407,12 @@ class WordSynthesizer:
             kind = rng.random()
             target = rng.uniform(9, 18) if kind < 0.3 else rng.uniform(16, 48)
             target *= 1.3 if line else 1.0
-        scale = min(target / height, 1.0)
+        scale = min(target / thickness, 1.0)
         small = (max(3, round(width * scale)), max(6, round(height * scale)))
         if not clean and rng.random() < 0.12:
-            picture = effects.shaken(rng, picture, 0.16 * height)
+            picture = effects.shaken(rng, picture, 0.16 * thickness)
         if not clean and rng.random() < 0.35:
-            picture = effects.out_of_focus(rng, picture, 0.06 * height)
+            picture = effects.out_of_focus(rng, picture, 0.06 * thickness)
         if small != (width, height):
             how = cv2.INTER_AREA if rng.random() < 0.75 else cv2.INTER_LINEAR
             picture = np.asarray(cv2.resize(picture, small, interpolation=how), np.float32)
@@ -388,7 +436,54 @@ class WordSynthesizer:
         return np.asarray(cv2.resize(pixels, (out_width, HEIGHT_PX), interpolation=how), np.uint8)
 
 
-def outline_of(height: int, width: int, bend: float) -> npt.NDArray[np.float32]:
+def _draw_arc(rng: np.random.Generator, letters: int, *, loose: bool) -> float:
+    """Draw the angle of the circle that a word stands on, 0 for most."""
+    if letters < 3 or rng.random() >= (_LOOSE_ARC_SHARE if loose else _ARC_SHARE):
+        return 0.0
+    if loose and rng.random() < 0.6:
+        return float(rng.uniform(0.4, 3.4) * (1 if rng.random() < 0.65 else -1))
+    return float(np.clip(rng.normal(0, _ARC_SPREAD), -0.9, 0.9))
+
+
+def _draw_turn(rng: np.random.Generator, *, stacks: bool) -> float:
+    """Draw by what angle a loose word is turned, in radians, clockwise.
+
+    Most words stand upright or nearly so; stacked ones, drawn on their side, stand.
+    """
+    kind = rng.random()
+    if kind < 0.35:
+        degrees = rng.normal(0, 5)
+    elif kind < 0.68:
+        degrees = rng.normal(0, 22)
+    elif kind < 0.8:
+        degrees = rng.normal(90 if rng.random() < 0.5 else -90, 7)
+    elif kind < 0.85:
+        degrees = rng.normal(180, 8)
+    else:
+        degrees = rng.uniform(-180, 180)
+    if stacks and kind < 0.9:
+        degrees = 90 + rng.normal(0, 8)
+    return float(np.deg2rad(degrees))
+
+
+def _receding(
+    rng: np.random.Generator, corners: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Make one side of four corners (clockwise) smaller, as seen from the other: perspective."""
+    near = int(rng.random() * 4)
+    one, two = (near + 2) % 4, (near + 3) % 4
+    pivot = corners[one] + (corners[two] - corners[one]) * rng.uniform(-0.3, 1.3)
+    side = float(np.linalg.norm(corners[two] - corners[one]))
+    depth = float(np.linalg.norm(corners[two] - corners[near]))
+    # Of a long side this much and no more, or its end letters would lie flat.
+    factor = 1 - rng.uniform(0.05, 0.5) * min(1.0, depth / max(side, 1.0))
+    moved = corners.copy()
+    for corner in (one, two):
+        moved[corner] = pivot + (corners[corner] - pivot) * factor
+    return moved
+
+
+def outline_of(height: int, width: int, bend: float = 0.0) -> npt.NDArray[np.float32]:
     """List points along both edges of ink bent by ``bend`` (see ``render_text``) → (10, 2) x, y."""
     x = np.linspace(0, width, OUTLINE_POINTS, dtype=np.float32)
     rise = abs(bend) * width
