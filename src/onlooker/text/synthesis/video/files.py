@@ -1,0 +1,192 @@
+"""Clips as files: ``clips/00000.mp4`` … and ``tracks.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from onlooker.errors import ConfigError
+from onlooker.text.synthesis.backgrounds import BackgroundBank
+from onlooker.text.synthesis.corpus import Corpus
+from onlooker.text.synthesis.fonts import FontBank
+from onlooker.text.synthesis.scenes import PhotoPool
+from onlooker.text.synthesis.video.clips import KINDS, ClipSynthesizer, PhotoSource
+from onlooker.text.synthesis.video.stage import Clip
+from onlooker.text.video.datasets import TrueClip, write_tracks
+
+CODEC = "libx264"
+CRF = (18, 30)
+"""From nearly clean to plainly compressed: what recordings of lectures have."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipsConfig:
+    """What clips to write.
+
+    Attributes:
+        out: Folder; made where it is missing.
+        fonts: Folder of font faces.
+        photos: Folder of pictures without text; None: made surfaces.
+        clips: How many.
+        seed: Clip i of a seed is the same whatever else is written.
+        kinds: Which kinds, in turn.
+        width: Width of the frames.
+        height: Height of the frames.
+        rate_hz: Frames a second.
+        seconds: Length of a clip on average.
+        languages: Share of each language among the words; None: the corpus's own.
+
+    Raises:
+        ConfigError: No clip is wanted, or a kind is unknown.
+    """
+
+    out: Path
+    fonts: Path
+    photos: Path | None = None
+    clips: int = 60
+    seed: int = 7
+    kinds: tuple[str, ...] = KINDS
+    width: int = 1280
+    height: int = 720
+    rate_hz: float = 25.0
+    seconds: float = 8.0
+    languages: tuple[tuple[str, float], ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.clips < 1:
+            raise ConfigError(f"the number of clips must be 1 or more: {self.clips}")
+        unknown = [kind for kind in self.kinds if kind not in KINDS]
+        if unknown or not self.kinds:
+            raise ConfigError(
+                f"unknown kinds of clips {', '.join(unknown) or '(none given)'}; "
+                f"there are {', '.join(KINDS)}"
+            )
+
+
+def write_clips(
+    config: ClipsConfig, on_clip: Callable[[int, TrueClip], None] | None = None
+) -> Path:
+    """Write clips and their truth.
+
+    Args:
+        config: What to write.
+        on_clip: Called after each clip with its number and truth.
+
+    Returns:
+        The path of ``tracks.json``, which appears last.
+
+    Raises:
+        ConfigError: Fonts or photos are missing, the folder holds clips already, or it cannot be
+            written.
+        MissingExtraError: The frequency lists of words are not installed.
+    """
+    folder = config.out / "clips"
+    if (config.out / "tracks.json").exists():
+        raise ConfigError(f"{config.out} holds clips already; name another folder")
+    synthesizer = ClipSynthesizer(
+        FontBank.load(config.fonts),
+        Corpus(dict(config.languages) if config.languages else None),
+        photo_source(config.photos),
+        width=config.width,
+        height=config.height,
+        rate_hz=config.rate_hz,
+        seconds=config.seconds,
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        truths = []
+        for number in range(config.clips):
+            rng = np.random.default_rng((config.seed, number))
+            clip = synthesizer.draw(rng, config.kinds[number % len(config.kinds)])
+            path = folder / f"{number:05d}.mp4"
+            write_clip(path, clip, crf=int(rng.integers(CRF[0], CRF[1] + 1)))
+            truth = truth_of(clip, path)
+            truths.append(truth)
+            if on_clip is not None:
+                on_clip(number, truth)
+        facts = {"seed": config.seed, "rate_hz": config.rate_hz}
+        return write_tracks(config.out, truths, facts)
+    except OSError as error:
+        raise ConfigError(f"{config.out} cannot be written: {error}") from error
+
+
+def photo_source(folder: Path | None) -> PhotoSource:
+    """Return what draws grounds: photos of a folder, or made surfaces.
+
+    Raises:
+        ConfigError: The folder holds no picture.
+    """
+    if folder is None:
+        return BackgroundBank([]).patch
+    return PhotoPool.load(folder).draw
+
+
+def truth_of(clip: Clip, video: Path) -> TrueClip:
+    """Return the truth of a clip that was written to a file."""
+    return TrueClip(
+        video=video,
+        kind=clip.kind,
+        width=clip.width,
+        height=clip.height,
+        duration_s=clip.duration_s,
+        tracks=tuple(replace(track) for track in clip.tracks),
+    )
+
+
+def write_clip(path: Path, clip: Clip, *, crf: int = 23) -> None:
+    """Write the frames of a clip as H.264 in MP4; the file appears when it is whole.
+
+    Args:
+        path: The file.
+        clip: The clip.
+        crf: x264's constant rate factor: 18 is nearly clean, 30 plainly compressed.
+    """
+    temporary = path.with_name(f".{path.stem}.part.mp4")
+    rate = Fraction(clip.rate_hz).limit_denominator(1001)
+    with av.open(str(temporary), "w") as out:
+        stream: Any = out.add_stream(CODEC, rate=rate)
+        stream.width, stream.height = clip.width, clip.height
+        stream.pix_fmt = "yuv420p"
+        # One thread: the same bytes on every machine.
+        stream.codec_context.thread_count = 1
+        stream.options = {"preset": "veryfast", "crf": str(crf), "g": str(round(4 * clip.rate_hz))}
+        for one in clip.frames():
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(one.picture), format="rgb24")
+            frame.pts = one.index
+            frame.time_base = 1 / rate
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    temporary.replace(path)
+
+
+def contact_sheet(clip: Clip, count: int = 6, width: int = 480) -> np.ndarray:
+    """Draw evenly spread frames of a clip side by side with the truth around each line.
+
+    Args:
+        clip: The clip.
+        count: How many frames, in rows of three.
+        width: Width of each.
+    """
+    wanted = set(np.linspace(0, clip.count - 1, count).astype(int).tolist())
+    cells = []
+    for frame in clip.frames():
+        if frame.index not in wanted:
+            continue
+        picture = frame.picture.copy()
+        for track in clip.tracks:
+            if track.shown(frame.time_s + 1e-6):
+                color = (150, 150, 150) if track.ignore else (255, 60, 60)
+                for polygon in track.polygons_at(frame.time_s):
+                    points = [np.rint(polygon).astype(np.int32)]
+                    cv2.polylines(picture, points, True, color, 2, cv2.LINE_AA)
+        height = round(width * clip.height / clip.width)
+        cells.append(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
+    cells += [np.zeros_like(cells[0])] * (-len(cells) % 3)
+    return np.concatenate([np.concatenate(cells[i : i + 3], 1) for i in range(0, len(cells), 3)])
