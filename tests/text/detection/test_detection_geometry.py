@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from onlooker.text.detection.geometry import SHRINK, growth, shrink_quads
+from onlooker.text.detection.geometry import SHRINK, extents, growth, shrink_outlines
+from onlooker.text.synthesis.scenes import outlined
 
 
 def rectangle(width, height, angle=0.0, at=(50.0, 40.0)):
@@ -19,7 +20,7 @@ def sides(quads):
 @pytest.mark.parametrize("angle", [0.0, 0.4, -1.2])
 def test_growing_undoes_shrinking(size, angle):
     word = rectangle(*size, angle)
-    core = shrink_quads(word)
+    core = shrink_outlines(word)
     short, long = sides(core)
     assert short == pytest.approx(min(size) * (1 - 2 * SHRINK), rel=1e-4)
     more = 2 * growth(long, short)
@@ -28,7 +29,7 @@ def test_growing_undoes_shrinking(size, angle):
 
 def test_the_core_lies_inside_whatever_the_perspective():
     word = np.array([[[10, 10], [90, 20], [88, 50], [12, 34]]], np.float32)
-    core = shrink_quads(word)[0]
+    core = shrink_outlines(word)[0]
     for corner in core:
         a, b = word[0], np.roll(word[0], -1, axis=0)
         cross = (b - a)[:, 0] * (corner - a)[:, 1] - (b - a)[:, 1] * (corner - a)[:, 0]
@@ -36,5 +37,25 @@ def test_the_core_lies_inside_whatever_the_perspective():
 
 
 def test_a_negative_share_grows():
-    grown = shrink_quads(rectangle(40, 20), -0.5)[0]
+    grown = shrink_outlines(rectangle(40, 20), -0.5)[0]
     assert np.ptp(grown, axis=0) == pytest.approx([60, 40])
+
+
+def test_further_points_on_the_edges_change_nothing():
+    quad = np.array([[[10, 10], [90, 20], [88, 50], [12, 34]]], np.float32)
+    outline = outlined(quad)
+    assert np.allclose(extents(outline), extents(quad), rtol=0.01)
+    corners = shrink_outlines(outline)[0, [0, 5, 6, 11]]
+    assert np.allclose(corners, shrink_outlines(quad)[0], atol=0.1)
+
+
+def test_a_word_on_a_circle_is_as_thick_everywhere_after_shrinking():
+    angles = np.linspace(-1, 1, 6)
+    ring = np.stack([np.sin(angles), -np.cos(angles)], axis=1)
+    outline = np.concatenate([ring * 60, ring[::-1] * 40])[None].astype(np.float32)
+    along, across = extents(outline)
+    assert across == pytest.approx(20)
+    assert along == pytest.approx(100, rel=0.01)  # 2 rad at a radius of 50, in five chords
+    radii = np.linalg.norm(shrink_outlines(outline)[0], axis=1)
+    assert radii[1:5] == pytest.approx(60 - 20 * SHRINK, abs=0.2)
+    assert radii[7:11] == pytest.approx(40 + 20 * SHRINK, abs=0.2)

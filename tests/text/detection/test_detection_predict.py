@@ -6,7 +6,7 @@ import pytest
 
 from onlooker.errors import ConfigError, WeightsError
 from onlooker.metrics import iou
-from onlooker.text.detection.geometry import shrink_quads
+from onlooker.text.detection.geometry import shrink_outlines
 from onlooker.text.detection.predict import DetectorConfig, TextDetector
 
 onnx = pytest.importorskip("onnx")
@@ -51,7 +51,7 @@ def paint(size, words):
     """Draw the cores of words white on black, in the cells of the map."""
     cells = np.zeros(((size[1] + 1) // 2, (size[0] + 1) // 2), np.uint8)
     for word in words:
-        core = shrink_quads(word[None])[0]
+        core = shrink_outlines(word[None])[0]
         points = np.rint((core / 2 - 0.5) * 16).astype(np.int32)
         cv2.fillPoly(cells, [points], (255,), shift=4)
     picture = cells.repeat(2, axis=0).repeat(2, axis=1)[: size[1], : size[0]]

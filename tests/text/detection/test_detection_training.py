@@ -14,7 +14,7 @@ from onlooker.text.detection.data import (  # noqa: E402
 )
 from onlooker.text.detection.losses import Targets, db_loss  # noqa: E402
 from onlooker.text.detection.model import DBNet, ModelConfig, ProbabilityNet  # noqa: E402
-from onlooker.text.synthesis.scenes import Scene  # noqa: E402
+from onlooker.text.synthesis.scenes import Scene, outlined  # noqa: E402
 
 SMALL = ModelConfig(stem=4, channels=(4, 6, 8, 8), depths=(1, 1, 1, 1), neck=6, head=4)
 
@@ -27,7 +27,7 @@ def scene(*boxes, side=96, ignored=None):
     picture = np.full((side, side, 3), 200, np.uint8)
     for (x, y), _, (right, bottom), _ in boxes:
         picture[y:bottom, x:right] = 20
-    polygons = np.array(boxes, np.float32).reshape(-1, 4, 2)
+    polygons = outlined(np.array(boxes, np.float32).reshape(-1, 4, 2))
     hidden = np.zeros(len(boxes), bool) if ignored is None else np.array(ignored)
     return Scene(picture, polygons, ("word",) * len(boxes), hidden)
 

@@ -1,13 +1,15 @@
 import cv2
 import numpy as np
 import pytest
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import ImageFont
 
 pytest.importorskip("wordfreq")
 
 from onlooker.errors import ConfigError
 from onlooker.text.charset import CHARSET
-from onlooker.text.synthesis.clutter import KINDS
+from onlooker.text.synthesis.clutter import KINDS, PictogramBank
 from onlooker.text.synthesis.corpus import Corpus
 from onlooker.text.synthesis.fonts import FontBank, FontFace
 from onlooker.text.synthesis.pages import PageSynthesizer
@@ -60,7 +62,7 @@ def test_scenes_have_the_size_asked_for_and_a_polygon_a_word(synthesizer):
         scene = synthesizer.draw(np.random.default_rng(seed), 160, 224)
         assert scene.picture.shape == (160, 224, 3)
         assert scene.picture.dtype == np.uint8
-        assert scene.polygons.shape == (len(scene.texts), 4, 2)
+        assert scene.polygons.shape == (len(scene.texts), 12, 2)
         assert scene.ignored.shape == (len(scene.texts),)
         assert not any(" " in text for text in scene.texts)
         words += len(scene.texts)
@@ -93,12 +95,57 @@ def test_words_of_a_page_lie_in_their_polygons(fonts, corpus, photos):
             assert np.ptp(inside) > 15
 
 
-def test_a_scene_without_text_has_no_polygons(fonts, corpus, photos):
-    empty = SceneSynthesizer(fonts, corpus, photos, page_share=0.0, empty_share=1.0)
-    for seed in range(3):
+def test_a_scene_without_text_has_no_polygons(fonts, corpus, photos, icons):
+    (code,) = icons.codes  # an arrow; letters are left out
+    assert chr(code) == "\ue001"
+    empty = SceneSynthesizer(
+        fonts, corpus, photos, page_share=0.0, empty_share=1.0, pictograms=icons
+    )
+    for seed in range(8):
         scene = empty.draw(np.random.default_rng(seed), 96, 96)
-        assert scene.polygons.shape == (0, 4, 2)
+        assert scene.polygons.shape == (0, 12, 2)
         assert scene.texts == ()
+
+
+@pytest.fixture(scope="module")
+def icons(tmp_path_factory):
+    """A font of two icons, a square each: an arrow and a letter."""
+    pen = TTGlyphPen(None)
+    pen.moveTo((100, 0))
+    for point in ((100, 800), (900, 800), (900, 0)):
+        pen.lineTo(point)
+    pen.closePath()
+    square = pen.glyph()
+    names = [".notdef", "arrow-up", "alpha-a"]
+    builder = FontBuilder(1000, isTTF=True)
+    builder.setupGlyphOrder(names)
+    builder.setupCharacterMap({0xE001: "arrow-up", 0xE002: "alpha-a"})
+    builder.setupGlyf(dict.fromkeys(names, square))
+    builder.setupHorizontalMetrics(dict.fromkeys(names, (1000, 100)))
+    builder.setupHorizontalHeader(ascent=900, descent=-100)
+    builder.setupNameTable({"familyName": "Icons", "styleName": "Regular"})
+    builder.setupPost()
+    path = tmp_path_factory.mktemp("icons") / "icons.ttf"
+    builder.save(path)
+    return PictogramBank(path)
+
+
+def test_a_file_that_is_no_icon_font_is_refused(tmp_path):
+    (tmp_path / "icons.ttf").write_bytes(b"nothing")
+    with pytest.raises(ConfigError, match=r"icons\.ttf"):
+        PictogramBank(tmp_path / "icons.ttf")
+
+
+def test_curved_words_have_outlines_that_follow_them(fonts, corpus, photos):
+    bent = 0
+    synthesizer = SceneSynthesizer(fonts, corpus, photos, page_share=0.0, empty_share=0.0)
+    for seed in range(60):
+        scene = synthesizer.draw(np.random.default_rng(seed), 160, 160)
+        for outline in scene.polygons:
+            top = outline[:6] - outline[0]
+            chord = top[-1] / max(float(np.linalg.norm(top[-1])), 1e-6)
+            bent += int(np.abs(top @ np.array([-chord[1], chord[0]])).max() > 3)
+    assert bent > 0
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

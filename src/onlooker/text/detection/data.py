@@ -19,7 +19,7 @@ import numpy.typing as npt
 import torch
 
 from onlooker.errors import ConfigError
-from onlooker.text.detection.geometry import SHRINK, shrink_quads
+from onlooker.text.detection.geometry import SHRINK, extents, shrink_outlines
 from onlooker.text.detection.losses import Targets
 from onlooker.text.detection.model import OUTPUT_STRIDE, STRIDE
 from onlooker.text.synthesis.scenes import MIN_LEGIBLE_PX, Scene
@@ -78,7 +78,7 @@ def write_shard(path: Path, scenes: Iterable[Scene], quality: int = 92) -> None:
         bgr = cv2.cvtColor(scene.picture, cv2.COLOR_RGB2BGR)
         _, blob = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
         blobs.append(blob.ravel())
-        polygons.append(scene.polygons.reshape(-1, 4, 2))
+        polygons.append(scene.polygons)
         ignored.append(scene.ignored)
         counts.append(len(scene.polygons))
     part = path.with_suffix(".part")
@@ -110,7 +110,7 @@ def make_maps(
     """Draw the target maps of one crop.
 
     Args:
-        polygons: ``(n, 4, 2)`` words in pixels of the crop.
+        polygons: ``(n, 2 k, 2)`` outlines of words in pixels of the crop.
         ignored: ``(n,)`` words that count neither way.
         side: Side of the crop in pixels.
 
@@ -123,10 +123,9 @@ def make_maps(
     outline = np.full((cells, cells), 255, np.uint8)
     if len(polygons):
         words = _fixed(polygons)
-        cores = _fixed(shrink_quads(polygons))
-        outer = _fixed(shrink_quads(polygons, -SHRINK))
-        lengths = np.linalg.norm(np.roll(polygons, -1, axis=1) - polygons, axis=2)
-        low = np.minimum(lengths[:, 0] + lengths[:, 2], lengths[:, 1] + lengths[:, 3]) / 2
+        cores = _fixed(shrink_outlines(polygons))
+        outer = _fixed(shrink_outlines(polygons, -SHRINK))
+        low = np.minimum(*extents(polygons))
         widths = np.maximum(SHRINK * low / OUTPUT_STRIDE, 1.0)  # of the band, in cells
         # Large words first, so that the band of a small neighbour is not painted over.
         for i in np.argsort(-low):
@@ -147,9 +146,9 @@ def make_maps(
     return core.astype(np.float32), np.maximum(valid, core).astype(np.float32), edge, band
 
 
-def _fixed(quads: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
+def _fixed(outlines: npt.NDArray[np.float32]) -> npt.NDArray[np.int32]:
     """Bring pixels to fixed-point cells; a cell's centre is its integer coordinate."""
-    cells = quads / OUTPUT_STRIDE - 0.5
+    cells = outlines / OUTPUT_STRIDE - 0.5
     return np.rint(np.clip(cells, -4000, 4000) * (1 << _SHIFT)).astype(np.int32)
 
 
@@ -190,8 +189,8 @@ def crop_scene(
     moved = (polygons @ linear.T + shift).astype(np.float32)
     inside = (moved.max(axis=1) > 0).all(axis=1) & (moved.min(axis=1) < side).all(axis=1)
     moved = moved[inside]
-    lengths = np.linalg.norm(np.roll(moved, -1, axis=1) - moved, axis=2)
-    low_px = np.minimum(lengths[:, 0] * 0.6, lengths[:, 1]) if len(moved) else np.zeros(0)
+    along, across = extents(moved)
+    low_px = np.minimum(along * 0.6, across)
     hidden = ignored[inside] | (low_px < MIN_LEGIBLE_PX * 0.7)
     return _recolored(rng, np.asarray(crop, np.uint8)), moved, hidden
 

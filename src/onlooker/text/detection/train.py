@@ -12,7 +12,7 @@ from torch import nn
 from onlooker.text.detection.data import Batches, DataConfig
 from onlooker.text.detection.losses import Targets, db_loss
 from onlooker.text.detection.model import MODELS, ModelConfig, scaled
-from onlooker.training.loop import LoopConfig, fit
+from onlooker.training.loop import LoopConfig, fit, load_averaged
 from onlooker.training.recipe import load_recipe
 
 Batch = tuple[torch.Tensor, Targets]
@@ -20,11 +20,21 @@ Batch = tuple[torch.Tensor, Targets]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """A whole recipe: ``[model]``, ``[data]``, ``[train]``, and where the network is written."""
+    """A whole recipe: ``[model]``, ``[data]``, ``[train]``, and where the network is written.
+
+    Attributes:
+        model: Shape of the network.
+        data: Where scenes come from.
+        train: How long and how fast.
+        start: Folder of an earlier training whose averaged weights are gone on from; empty: from
+            chance.
+        export: The ONNX file; empty: none.
+    """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig
     train: LoopConfig
+    start: str = ""
     export: str = ""
 
 
@@ -38,7 +48,10 @@ def loss_of(model: nn.Module, batch: Batch) -> torch.Tensor:
 def main(config: TrainConfig) -> None:
     """Train, resuming if there is a checkpoint, and export the averaged network."""
     torch.manual_seed(config.train.seed)
-    model = MODELS["db"](config.model).to(memory_format=torch.channels_last)
+    model: nn.Module = MODELS["db"](config.model).to(memory_format=torch.channels_last)
+    if config.start:
+        load_averaged(model, Path(config.start))
+        model.requires_grad_(True)
     batches: Iterator[Batch] = iter(Batches(config.data, config.train.seed))
     averaged = fit(model, batches, loss_of, config.train, size_of=lambda batch: len(batch[0]))
     if config.export:

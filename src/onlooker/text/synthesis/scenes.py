@@ -23,11 +23,11 @@ import numpy.typing as npt
 from onlooker.errors import ConfigError
 from onlooker.text.synthesis import effects
 from onlooker.text.synthesis.backgrounds import SUFFIXES, BackgroundBank, random_color
-from onlooker.text.synthesis.clutter import add_clutter
+from onlooker.text.synthesis.clutter import PictogramBank, add_clutter
 from onlooker.text.synthesis.corpus import Corpus
 from onlooker.text.synthesis.fonts import FontBank, FontFace
 from onlooker.text.synthesis.pages import PageSynthesizer
-from onlooker.text.synthesis.render import render_text
+from onlooker.text.synthesis.render import Arc, render_text
 
 Picture = npt.NDArray[np.uint8]
 Polygons = npt.NDArray[np.float32]
@@ -37,6 +37,8 @@ Floats = npt.NDArray[np.floating]
 MIN_LEGIBLE_PX = 5.0
 #: Grey levels between ink and its surroundings below which a word cannot be read.
 MIN_CONTRAST = 9.0
+#: Points along the top of a word's outline, and as many along its bottom: enough for half a circle.
+OUTLINE_POINTS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +47,9 @@ class Scene:
 
     Attributes:
         picture: ``(H, W, 3)`` uint8 RGB.
-        polygons: ``(n, 4, 2)`` float32, corners (x, y) clockwise from the top left of each word as
-            it is read; they may leave the picture where a word is cut off.
+        polygons: ``(n, 2 * OUTLINE_POINTS, 2)`` float32, points (x, y) of each word's outline,
+            clockwise from the top left as it is read: half of them along the top, half back along
+            the bottom. They may leave the picture where a word is cut off.
         texts: What each word says.
         ignored: ``(n,)`` bool, words too small or too faint to read, and signs without a letter or
             digit.
@@ -124,6 +127,7 @@ class SceneSynthesizer:
         photos: Pictures without text.
         page_share: Share of page-like scenes.
         empty_share: Share of photo-like scenes without any text.
+        pictograms: Signs show some, with text and without; none where not given.
     """
 
     def __init__(
@@ -133,13 +137,15 @@ class SceneSynthesizer:
         photos: PhotoPool,
         *,
         page_share: float = 0.38,
-        empty_share: float = 0.07,
+        empty_share: float = 0.16,
+        pictograms: PictogramBank | None = None,
     ) -> None:
         self.fonts = fonts
         self.corpus = corpus
         self.photos = photos
         self.page_share = page_share
         self.empty_share = empty_share
+        self.pictograms = pictograms
         self._surfaces = BackgroundBank([])
         self._pages = PageSynthesizer(fonts, corpus, photos.draw)
 
@@ -164,6 +170,7 @@ class SceneSynthesizer:
                 cv2.resize(picture, (width, height), interpolation=interpolation), np.uint8
             )
             polygons = polygons / np.float32(scale)
+        polygons = outlined(polygons)
         clean = picture
         picture = _finish(rng, picture) if photographed else _screen(rng, picture)
         return _scene(clean, picture, polygons, page.texts)
@@ -173,17 +180,52 @@ class SceneSynthesizer:
             picture = self.photos.draw(rng, height, width)
         else:
             picture = self._surfaces.patch(rng, height, width)
-        if rng.random() < 0.45:
-            add_clutter(rng, picture, int(rng.integers(1, 4)))
+        if rng.random() < 0.6:
+            add_clutter(rng, picture, 1 + int(rng.random() ** 2 * 6))
         polygons: list[Polygons] = []
         texts: list[str] = []
+        taken = np.zeros((height, width), np.uint8)
+        if self.pictograms is not None and rng.random() < 0.35:
+            for _ in range(int(rng.integers(1, 5))):
+                self._sign(rng, self.pictograms, picture, taken)
         if rng.random() >= self.empty_share:
-            taken = np.zeros((height, width), np.uint8)
             blocks = 1 + int(rng.random() ** 1.3 * 11)
             for _ in range(blocks):
                 self._place(rng, picture, taken, polygons, texts)
-        every = np.concatenate(polygons) if polygons else np.zeros((0, 4, 2), np.float32)
+        every = np.concatenate(polygons) if polygons else _NO_WORDS
         return _scene(picture, _finish(rng, picture), every, texts)
+
+    def _sign(
+        self, rng: np.random.Generator, bank: PictogramBank, picture: Picture, taken: Picture
+    ) -> None:
+        """Put up a sign that shows one to six pictograms, or nothing, and no text."""
+        height, width = picture.shape[:2]
+        size = int(np.exp(rng.uniform(np.log(9), np.log(90))))
+        columns, rows = (1, 1) if rng.random() < 0.5 else tuple(rng.integers(1, 4, 2).tolist())
+        cell = int(size * rng.uniform(1.1, 1.9)) + 1
+        sheet = np.zeros((rows * cell, columns * cell), np.uint8)
+        shown = rng.random() < 0.85
+        for row in range(rows if shown else 0):
+            for column in range(columns):
+                mask = bank.mask(rng, size)[:cell, :cell]
+                y = row * cell + (cell - mask.shape[0]) // 2
+                x = column * cell + (cell - mask.shape[1]) // 2
+                sheet[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
+        center = rng.random(2) * (width, height)
+        warp = _perspective(rng, sheet.shape[1], sheet.shape[0], _angle(rng), center)
+        margin = rng.uniform(0, 0.3) * size
+        frame = _warped(_frame(sheet.shape[1], sheet.shape[0], margin), warp)
+        cells = np.zeros_like(taken)
+        cv2.fillPoly(cells, [np.rint(frame).astype(np.int32)], (1,))
+        if not cells.any() or (cells & taken).any():
+            return
+        taken |= cells
+        if rng.random() < 0.7:
+            self._panel(rng, picture, frame, warp)
+        mask = cv2.warpPerspective(sheet, warp, (width, height), flags=cv2.INTER_LINEAR)
+        color = _ink(rng, picture[cells.astype(bool)].mean(axis=0))
+        alpha = (mask * np.float32(1 / 255))[:, :, None]
+        picture[:] = (picture + (color - picture) * alpha).astype(np.uint8)
 
     def _place(
         self,
@@ -225,7 +267,8 @@ class SceneSynthesizer:
             return
         color = _ink(rng, around.mean(axis=0))
         _paint(rng, picture, mask, color, block)
-        polygons.append(_warped(block.polygons.reshape(-1, 2), warp).reshape(-1, 4, 2))
+        points = block.polygons.reshape(-1, 2)
+        polygons.append(_warped(points, warp).reshape(block.polygons.shape))
         texts.extend(block.texts)
 
     def _panel(
@@ -259,7 +302,9 @@ class SceneSynthesizer:
     def _block(self, rng: np.random.Generator) -> _Block:
         """Draw one to some lines with one face, one above the other."""
         kind = rng.random()
-        size = int(np.exp(rng.uniform(np.log(11), np.log(150))))
+        # One in seven is small: of the words far away in a street only some can be read.
+        low, high = (4, 12) if rng.random() < 0.14 else (10, 150)
+        size = int(np.exp(rng.uniform(np.log(low), np.log(high))))
         lines: list[str] = []
         if kind < 0.35 or (size > 70 and kind < 0.7):
             lines = [self.corpus.word(rng) for _ in range(1 + int(rng.random() < 0.2))]
@@ -276,10 +321,12 @@ class SceneSynthesizer:
                 for _ in range(int(rng.integers(2, 7)))
             ]
         face = self.fonts.pick(rng, lines[0])
-        spacing = rng.uniform(0.02, 0.35) if rng.random() < 0.12 else 0.0
+        spacing = rng.uniform(0.02, 0.4) if rng.random() < 0.16 else 0.0
         stretch = float(np.exp(rng.normal(0, 0.18))) if rng.random() < 0.3 else 1.0
         stroke = int(rng.integers(1, 3)) if size > 24 and rng.random() < 0.12 else 0
-        bend = rng.uniform(-0.14, 0.14) if rng.random() < 0.08 else 0.0
+        arc = rng.uniform(0.3, 2.8) if size >= 14 and rng.random() < 0.08 else 0.0
+        if arc:  # a ring of one line, as on badges and over shop doors
+            lines = lines[:1]
         wobble = rng.uniform(0.02, 0.12) if rng.random() < 0.06 else 0.0
         leading = rng.uniform(0.12, 0.7) * size
         align = float(rng.choice([0.0, 0.0, 0.5, 0.5, 1.0]))
@@ -295,13 +342,12 @@ class SceneSynthesizer:
             rendered = render_text(
                 line,
                 face,
-                max(9, int(size * scale)),
+                max(4, int(size * scale)),
                 rng,
                 spacing=spacing,
                 stretch=stretch,
                 stroke_px=stroke,
                 wobble=wobble,
-                bend=bend,
             )
             drawn.append(rendered)
         if not drawn:
@@ -318,7 +364,29 @@ class SceneSynthesizer:
                 polygons.append(polygon + np.asarray((x, top), np.float32))
                 texts.append(word)
             y += h + leading
-        return _Block(mask, np.stack(polygons), texts)
+        outlines = outlined(np.stack(polygons))
+        if arc and width > 1.5 * height:
+            ring = Arc.around(height, width, arc if rng.random() < 0.7 else -arc)
+            mask, outlines = ring.warp(mask), ring.place(outlines)
+        return _Block(mask, outlines, texts)
+
+
+_NO_WORDS: Polygons = np.zeros((0, 2 * OUTLINE_POINTS, 2), np.float32)
+
+
+def outlined(quads: Polygons) -> Polygons:
+    """Put further points on the top and bottom of quadrilaterals.
+
+    Args:
+        quads: ``(n, 4, 2)``, clockwise from the top left.
+
+    Returns:
+        ``(n, 2 * OUTLINE_POINTS, 2)``.
+    """
+    share = np.linspace(0, 1, OUTLINE_POINTS, dtype=np.float32)[None, :, None]
+    top = quads[:, :1] * (1 - share) + quads[:, 1:2] * share
+    bottom = quads[:, 2:3] * (1 - share) + quads[:, 3:] * share
+    return np.concatenate([top, bottom], axis=1).astype(np.float32)
 
 
 def _drawable(face: FontFace, line: str) -> str:
@@ -412,7 +480,15 @@ def _paint(
     elif kind < 0.24 and word_px > 16:  # outline
         radius = max(1, int(word_px * rng.uniform(0.02, 0.07)))
         _blend(part, effects.thickened(ink, min(radius, 6)), random_color(rng), 1.0)
-    elif kind < 0.29:  # glow, as of neon
+    elif kind < 0.32 and word_px > 22:  # letters with a depth, as over shops
+        far = max(2, int(word_px * rng.uniform(0.05, 0.16)))
+        right, down = rng.uniform(-1, 1), rng.uniform(0.2, 1)
+        side = color * rng.uniform(0.3, 0.7) if rng.random() < 0.7 else random_color(rng)
+        deep = ink
+        for step in range(1, min(far, reach) + 1):
+            deep = np.maximum(deep, effects.shifted(ink, round(right * step), round(down * step)))
+        _blend(part, deep, side, 1.0)
+    elif kind < 0.37:  # glow, as of neon
         glow = cv2.GaussianBlur(ink, (0, 0), max(1.0, word_px * 0.12))
         _blend(part, np.asarray(cv2.convertScaleAbs(glow, alpha=1.6)), color, 0.8)
     if word_px > 40 and rng.random() < 0.08:  # letters drawn as contours
@@ -461,12 +537,14 @@ def _finish(rng: np.random.Generator, picture: Picture) -> Picture:
     if rng.random() < 0.35:
         field = effects.uneven_light(rng, np.full(picture.shape[:2], 128, np.float32)) / 128
         light *= field[:, :, None]
-    if rng.random() < 0.3:
-        light = effects.exposure(rng, light)
     if rng.random() < 0.4:
-        light = effects.out_of_focus(rng, light, 1.6)
-    if rng.random() < 0.1:
-        light = effects.shaken(rng, light, 6)
+        light = effects.exposure(rng, light)
+    if rng.random() < 0.15:  # indoors, at night
+        light *= rng.uniform(0.2, 0.6)
+    if rng.random() < 0.5:
+        light = effects.out_of_focus(rng, light, 2.2)
+    if rng.random() < 0.12:
+        light = effects.shaken(rng, light, 7)
     if rng.random() < 0.35:
         light = effects.noisy(rng, light, 16)
     if rng.random() < 0.15:
@@ -500,14 +578,16 @@ def _scene(clean: Picture, picture: Picture, polygons: Polygons, texts: Sequence
         high = np.minimum(np.ceil(polygon.max(axis=0)), (width, height)).astype(int)
         if (high - low < 1).any():
             continue
-        sides = np.linalg.norm(polygon - np.roll(polygon, -1, axis=0), axis=1)
-        tall = min(sides[1], sides[3])
+        half = len(polygon) // 2
+        thick = np.linalg.norm(polygon[:half] - polygon[: half - 1 : -1], axis=1)
+        along = float(np.linalg.norm(np.diff(polygon[:half], axis=0), axis=1).sum())
+        tall = float(thick.min())
         # Ten to ninety per cent of the grey levels span the ink and what it stands on.
         inside = grey[low[1] : high[1], low[0] : high[0]]
         contrast = float(np.ptp(np.percentile(inside[:: max(1, len(inside) // 24)], (4, 96))))
         legible = any(c.isalnum() for c in text) and contrast >= MIN_CONTRAST
         kept.append(polygon)
         said.append(text)
-        ignored.append(not (legible and max(tall, sides[0] * 0.3) >= MIN_LEGIBLE_PX))
-    stacked = np.stack(kept) if kept else np.zeros((0, 4, 2), np.float32)
+        ignored.append(not (legible and max(tall, along * 0.3) >= MIN_LEGIBLE_PX))
+    stacked = np.stack(kept) if kept else _NO_WORDS
     return Scene(picture, stacked.astype(np.float32), tuple(said), np.asarray(ignored, np.bool_))
