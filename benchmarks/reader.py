@@ -19,6 +19,8 @@ as its reader uses it (crops that stand on end in three directions). Scenes: Tes
 gets its share of the line's box. Tesseract starts a process for each picture, as its command line
 does; that is part of its time.
 
+Mode ``pages`` is what ``pages.py`` uses: scenes, but Tesseract ``--psm 3`` (whole pages).
+
 The rivals read all scenes, and of the words a fixed random sample (seed 0); Onlooker reads all, and
 its row for the same sample stands beside them.
 """
@@ -130,7 +132,8 @@ def tesseract_reader(mode: str) -> tuple[Callable[[str], Words], str]:
 
     def read_scene(path: str) -> Words:
         words: Words = []
-        for line in run(path, "-", "--psm", "11", "tsv").split("\n")[1:]:
+        layout = "3" if mode == "pages" else "11"
+        for line in run(path, "-", "--psm", layout, "tsv").split("\n")[1:]:
             cells = line.split("\t")
             if len(cells) == 12 and cells[0] == "5" and cells[11].strip():
                 x, y, w, h = map(float, cells[6:10])
@@ -378,7 +381,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=300, help="words that the rivals read")
     parser.add_argument("--limit", type=int, help="pictures of each set, for a quick look")
     parser.add_argument("--worker", choices=SYSTEMS, help=argparse.SUPPRESS)
-    parser.add_argument("--mode", choices=("words", "scenes"), help=argparse.SUPPRESS)
+    parser.add_argument("--mode", choices=("words", "scenes", "pages"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         work(options.worker, options.mode)
