@@ -13,7 +13,7 @@ DEVELOPED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
-SOURCES := $(shell find src -name '*.py' -o -name '*.onnx' -o -name '*.html' -o -name '*.js' -o -name '*.css')
+SOURCES := $(shell find src -name '*.py' -o -name '*.onnx' -o -name '*.npz' -o -name '*.html' -o -name '*.js' -o -name '*.css')
 PYTEST_ARGS ?=
 DEMO_LIBRARY := .demo-library
 

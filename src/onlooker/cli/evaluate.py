@@ -35,20 +35,38 @@ TASKS: dict[str, tuple[str, str]] = {
 )
 @click.option("--split", help="Part of the folder, for folders that have parts.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many samples.")
+@click.option("--decoding", help="Of text.recognition: lm (its default) or greedy.")
+@click.option(
+    "--lexicon",
+    type=click.Path(path_type=Path),
+    help="Of text.recognition: a file of words that are expected, one a line.",
+)
 @json_option
-def command(task: str, data: Path, split: str | None, limit: int | None, as_json: bool) -> None:
+def command(
+    task: str,
+    data: Path,
+    split: str | None,
+    limit: int | None,
+    decoding: str | None,
+    lexicon: Path | None,
+    as_json: bool,
+) -> None:
     """Measure the shipped network of TASK on labelled data.
 
     \b
     TASK is one of
-      text.recognition   word crops → their text
+      text.recognition   word crops, or the words of pictures → their text
       text.characters    single characters cut from word crops
       text.detection     pictures → places of words
       text.spotting      pictures → words, found and read
     """  # noqa: D301 (click wants the character itself)
     from onlooker.metrics import EvaluationConfig
 
-    config = EvaluationConfig(data=data, split=split, limit=limit)
+    if task != "text.recognition" and (decoding or lexicon):
+        raise click.UsageError("--decoding and --lexicon are for text.recognition")
+    config = EvaluationConfig(
+        data=data, split=split, limit=limit, decoding=decoding, lexicon=lexicon
+    )
     module, name = TASKS[task]
     evaluate: Callable[[EvaluationConfig], Report] = getattr(importlib.import_module(module), name)
     report = evaluate(config)

@@ -17,6 +17,8 @@ class EvaluationConfig:
         data: Folder in one of the layouts that ``docs/reference/data.md`` describes.
         split: Name of a part of the folder; None for a folder without parts.
         limit: Use only the first so many samples, for a quick look; None for all.
+        decoding: Of tasks that offer several ways to decode: which; None for their default.
+        lexicon: Of tasks that take a list of expected words: its file.
 
     Raises:
         ConfigError: ``limit`` is below 1.
@@ -25,6 +27,8 @@ class EvaluationConfig:
     data: Path
     split: str | None = None
     limit: int | None = None
+    decoding: str | None = None
+    lexicon: Path | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:

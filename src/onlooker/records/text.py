@@ -26,13 +26,19 @@ class RecognizedText:
 
     Attributes:
         text: The characters read; empty where nothing legible was found.
-        confidence: Probability in [0, 1].
+        confidence: How sure the network is of each character, on average, in [0, 1]; too sure,
+            as networks are: it ranks readings, and is no probability.
         char_spans: For each character, its left and right end as fractions of the crop's width.
+        char_confidences: For each character, how sure the network is of it, in [0, 1].
+        probability: That the text is right in all its characters, calibrated on rendered crops;
+            None: not known.
     """
 
     text: str
     confidence: float
     char_spans: tuple[tuple[float, float], ...] = ()
+    char_confidences: tuple[float, ...] = ()
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

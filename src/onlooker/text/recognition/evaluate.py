@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import string
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +16,20 @@ from onlooker.hub import choose
 from onlooker.media.image import read_image
 from onlooker.metrics import EvaluationConfig, Report
 from onlooker.records.text import RecognizedText
-from onlooker.text.recognition.datasets import read_characters, read_labels
-from onlooker.text.recognition.metrics import recognition_metrics
-from onlooker.text.recognition.predict import TextRecognizer
+from onlooker.text.charset import unreadable
+from onlooker.text.lines import corners_of
+from onlooker.text.pipeline import cut_out
+from onlooker.text.recognition.datasets import LABELS_NAME, read_characters, read_labels
+from onlooker.text.recognition.lexicon import Lexicon
+from onlooker.text.recognition.metrics import (
+    expected_calibration_error,
+    recognition_metrics,
+)
+from onlooker.text.recognition.predict import DECODING, LANGUAGE_MODEL, TextRecognizer
 from onlooker.text.recognition.weights import WEIGHTS
+from onlooker.text.spotting.datasets import ANNOTATIONS_NAME, read_scenes
+
+Picture = npt.NDArray[np.uint8]
 
 MODEL = "ctc.synth1"
 #: The reader's own settings (`onlooker.text.pipeline.ReaderConfig`): from which height over width
@@ -51,10 +63,13 @@ def evaluate(config: EvaluationConfig) -> Report:
     """Read every crop of a folder and compare with the labels.
 
     Args:
-        config: A folder with ``labels.tsv``; it has no splits.
+        config: A folder with ``labels.tsv``, or scenes with ``annotations.jsonl``, whose words are
+            cut out; it has no splits.
 
     Returns:
-        The measures of `onlooker.text.recognition.metrics`; the seconds hold decoding the pictures.
+        The measures of `onlooker.text.recognition.metrics`, and ``labels_outside_charset``: how
+        many labels hold a character that the reader cannot write, so that they count as misread.
+        The seconds hold decoding the pictures.
 
     Raises:
         ConfigError: A split is asked for, or the folder or its labels are missing or malformed.
@@ -62,25 +77,62 @@ def evaluate(config: EvaluationConfig) -> Report:
         WeightsError: The network is missing or damaged.
     """
     config.refuse_split()
-    crops = read_labels(config.data)[: config.limit]
-    weights = choose(WEIGHTS, MODEL)
-    recognizer = TextRecognizer.load(MODEL)
+    lexicon = None if config.lexicon is None else Lexicon.read(config.lexicon)
+    decoding = config.decoding or DECODING
+    weights = [choose(WEIGHTS, MODEL)]
+    if decoding == "lm":
+        weights.append(choose(WEIGHTS, LANGUAGE_MODEL))
+    recognizer = TextRecognizer.load(MODEL, decoding=decoding, lexicon=lexicon)
     begun = time.perf_counter()
     pairs: list[tuple[str, str]] = []
-    for start in range(0, len(crops), _CHUNK):
-        part = crops[start : start + _CHUNK]
-        read = read_upright(recognizer, [read_image(crop.image)[0] for crop in part])
-        pairs += [(one.text, crop.text) for one, crop in zip(read, part, strict=True)]
+    probabilities: list[float] = []
+    crops = islice(_labelled(config.data), config.limit)
+    while part := list(islice(crops, _CHUNK)):
+        read = read_upright(recognizer, [crop for crop, _ in part])
+        pairs += [(one.text, text) for one, (_, text) in zip(read, part, strict=True)]
+        probabilities += [
+            one.confidence if one.probability is None else one.probability for one in read
+        ]
+    metrics = recognition_metrics(pairs)
+    metrics["ece"] = expected_calibration_error(probabilities, [a == b for a, b in pairs])
+    metrics["labels_outside_charset"] = sum(bool(unreadable(label)) for _, label in pairs)
     return Report(
         task="text.recognition",
         data=str(config.data),
         split=None,
-        model_name=weights.name,
-        model_sha256=weights.sha256,
-        n=len(crops),
+        model_name="+".join(one.name for one in weights),
+        model_sha256="+".join(one.sha256 for one in weights),
+        n=len(pairs),
         seconds=time.perf_counter() - begun,
-        metrics=recognition_metrics(pairs),
+        metrics=metrics,
     )
+
+
+def _labelled(folder: Path) -> Iterator[tuple[Picture, str]]:
+    """Yield crops and their texts: those of ``labels.tsv``, or the words cut out of scenes.
+
+    Words that are marked to be ignored are left out. An upright rectangle is cut out as it is,
+    another polygon straightened, as the reader does.
+    """
+    if (folder / ANNOTATIONS_NAME).is_file() and not (folder / LABELS_NAME).is_file():
+        for scene in read_scenes(folder):
+            pixels, scale = read_image(scene.image)
+            for word in scene.words:
+                if not word.ignore:
+                    corners = corners_of(word.polygon) * scale
+                    yield _cut(pixels, corners), word.text
+        return
+    for crop in read_labels(folder):
+        yield read_image(crop.image)[0], crop.text
+
+
+def _cut(pixels: Picture, corners: npt.NDArray[np.float64]) -> Picture:
+    x0, y0 = np.floor(corners.min(axis=0)).astype(int)
+    x1, y1 = np.ceil(corners.max(axis=0)).astype(int)
+    box = np.array([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+    if np.abs(corners - box).max() <= 1:
+        return pixels[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)]
+    return cut_out(pixels, corners)
 
 
 def evaluate_characters(config: EvaluationConfig) -> Report:

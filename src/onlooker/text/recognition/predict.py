@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,11 +12,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from onlooker.errors import WeightsError
+from onlooker.errors import ConfigError, WeightsError
 from onlooker.hub import choose, resolve
 from onlooker.records.text import RecognizedText
 from onlooker.runtime.session import open_session
-from onlooker.text.charset import CHARSET, NUM_CLASSES, encode
+from onlooker.text.charset import NUM_CLASSES, encode
+from onlooker.text.recognition.decoding import decode_greedy, log_softmax
+from onlooker.text.recognition.language_model import LanguageModel
+from onlooker.text.recognition.lexicon import Lexicon
+from onlooker.text.recognition.rescoring import Ranked, Rescorer
 from onlooker.text.recognition.weights import WEIGHTS
 
 if TYPE_CHECKING:
@@ -31,6 +35,12 @@ MIN_WIDTH_PX = 16
 MAX_WIDTH_PX = 1600
 #: Total width of crops that run at once: some 40 MB of activations.
 BATCH_WIDTH_PX = 4096
+#: How logits become text: the best class of each column, or doubtful words weighed again with a
+#: language model, which reads more words right and no fewer codes (benchmarks/decoding.py).
+DECODINGS = ("greedy", "lm")
+DECODING = "lm"
+#: The language model of ``lm``.
+LANGUAGE_MODEL = "ngram.words1"
 #: Grey levels added to the deviation, so that an even surface is not blown up to noise.
 _FLOOR = 4.0
 
@@ -66,7 +76,9 @@ class TextRecognizer:
         'EXIT'
     """
 
-    def __init__(self, path: Path, *, threads: int | None = None) -> None:
+    def __init__(
+        self, path: Path, *, threads: int | None = None, rescorer: Rescorer | None = None
+    ) -> None:
         self._session: onnxruntime.InferenceSession = open_session(path, threads)
         shape = self._session.get_outputs()[0].shape
         if shape[-1] != NUM_CLASSES:
@@ -76,19 +88,40 @@ class TextRecognizer:
             )
         self._input = self._session.get_inputs()[0].name
         self._lock = threading.Lock()
+        self._rescorer = rescorer
 
     @classmethod
-    def load(cls, name: str = "ctc.synth1", *, threads: int | None = None) -> TextRecognizer:
+    def load(
+        cls,
+        name: str = "ctc.synth1",
+        *,
+        threads: int | None = None,
+        decoding: str = DECODING,
+        lexicon: Lexicon | None = None,
+    ) -> TextRecognizer:
         """Load weights by name.
 
         Args:
             name: A key of ``WEIGHTS``.
             threads: Threads inside one call; None: as many as Onlooker may use.
+            decoding: ``lm`` weighs doubtful words again with a language model; ``greedy`` takes
+                what the network writes.
+            lexicon: Words that are expected; needs ``lm``.
 
         Raises:
-            WeightsError: Unknown name, or the file is missing or damaged.
+            WeightsError: Unknown name, or a file is missing or damaged.
+            ConfigError: Unknown decoding, or a lexicon without ``lm``.
         """
-        return cls(resolve(choose(WEIGHTS, name)), threads=threads)
+        if decoding not in DECODINGS:
+            near = get_close_matches(decoding, DECODINGS, n=1, cutoff=0.0)
+            raise ConfigError(f"no decoding named {decoding!r}; did you mean {near[0]!r}?")
+        if lexicon is not None and decoding == "greedy":
+            raise ConfigError("a lexicon needs the decoding 'lm'; 'greedy' weighs no words")
+        rescorer = None
+        if decoding == "lm":
+            model = LanguageModel.load(choose(WEIGHTS, LANGUAGE_MODEL))
+            rescorer = Rescorer(model, lexicon)
+        return cls(resolve(choose(WEIGHTS, name)), threads=threads, rescorer=rescorer)
 
     def __call__(self, crops: Sequence[Crop]) -> list[RecognizedText]:
         """Read crops.
@@ -102,8 +135,26 @@ class TextRecognizer:
         """
         found = [RecognizedText(text="", confidence=0.0)] * len(crops)
         for indices, logits in self._run(crops):
-            for index, one in zip(indices, decode_greedy(logits), strict=True):
-                found[index] = one
+            for index, row, one in zip(indices, logits, decode_greedy(logits), strict=True):
+                found[index] = one if self._rescorer is None else self._rescorer(row, one)
+        return found
+
+    def n_best(self, crops: Sequence[Crop], count: int = 5) -> list[list[Ranked]]:
+        """List what each crop may say, likeliest first.
+
+        Args:
+            crops: As for reading, each of one word.
+            count: Texts listed for a crop at most.
+
+        Raises:
+            ConfigError: The recogniser was loaded with the decoding ``greedy``.
+        """
+        if self._rescorer is None:
+            raise ConfigError("n_best needs a recogniser loaded with decoding='lm'")
+        found: list[list[Ranked]] = [[] for _ in crops]
+        for indices, logits in self._run(crops):
+            for index, row, one in zip(indices, logits, decode_greedy(logits), strict=True):
+                found[index] = self._rescorer.rank(log_softmax(row), one.text)[:count]
         return found
 
     def classify(self, crops: Sequence[Crop], characters: str) -> list[str]:
@@ -140,63 +191,3 @@ class TextRecognizer:
                 with self._lock:
                     (logits,) = self._session.run(None, {self._input: batch})
                 yield [index for index, _ in part], logits
-
-
-def decode_greedy(logits: npt.NDArray[np.float32]) -> list[RecognizedText]:
-    """Decode logits ``(N, T, classes)`` by the best class of each column (best path of CTC).
-
-    The confidence is the geometric mean of the characters' probabilities, each taken at its best
-    column; a character spans from half-way to its left neighbour to half-way to its right.
-
-    References:
-        Graves et al. 2006, "Connectionist temporal classification", section 3.2.
-    """
-    best = logits.argmax(axis=2)  # (N, T)
-    top = logits.max(axis=2)
-    columns = logits.shape[1]
-    found = []
-    for row in range(len(logits)):
-        classes = best[row]
-        starts = np.flatnonzero((classes != 0) & (classes != np.concatenate(([0], classes[:-1]))))
-        if starts.size == 0:
-            found.append(RecognizedText(text="", confidence=0.0))
-            continue
-        log_probabilities, centres = [], []
-        for start in starts.tolist():
-            end = start + 1
-            while end < columns and classes[end] == classes[start]:
-                end += 1
-            at = start + int(top[row, start:end].argmax())
-            peak = logits[row, at]
-            log_probabilities.append(float(peak.max() - _log_sum_exp(peak)))
-            centres.append((start + end) / 2)
-        text = "".join(CHARSET[classes[s] - 1] for s in starts.tolist())
-        spans = _spans(centres, columns)
-        lead = len(text) - len(text.lstrip())
-        trail = len(text.rstrip())
-        confidence = float(np.exp(np.mean(log_probabilities)))
-        found.append(
-            RecognizedText(
-                text=text[lead:trail],
-                confidence=confidence if lead < trail else 0.0,
-                char_spans=tuple(spans[lead:trail]),
-            )
-        )
-    return found
-
-
-def _log_sum_exp(values: npt.NDArray[np.float32]) -> float:
-    peak = float(values.max())
-    return peak + float(np.log(np.exp(values - peak).sum()))
-
-
-def _spans(centres: list[float], columns: int) -> list[tuple[float, float]]:
-    """Divide the line between neighbouring centres; the outer ends mirror the inner ones."""
-    if len(centres) == 1:
-        half = min(centres[0], columns - centres[0], 4.0)
-        return [((centres[0] - half) / columns, (centres[0] + half) / columns)]
-    middles = [(a + b) / 2 for a, b in itertools.pairwise(centres)]
-    first = max(0.0, 2 * centres[0] - middles[0])
-    last = min(float(columns), 2 * centres[-1] - middles[-1])
-    edges = [first, *middles, last]
-    return [(a / columns, b / columns) for a, b in itertools.pairwise(edges)]

@@ -1,4 +1,4 @@
-"""Trained weights of the recogniser."""
+"""Trained weights of the recogniser, and counts of its language model."""
 
 from __future__ import annotations
 
@@ -13,5 +13,13 @@ WEIGHTS: dict[str, Weights] = {
         paper="Shi, Bai, Yao 2015 (CRNN); Du et al. 2022 (SVTR)",
         card="recipes/text.recognition/ctc/card.md",
         preprocessing={"height_px": 32, "width_step_px": 8, "channels": "grey, standardised"},
+    ),
+    "ngram.words1": Weights(
+        name="ngram.words1",
+        file="text_recognition/ngram.words1.npz",
+        sha256="5d8c6ca200a4557878cd09012a259d5a98a9e34b819d48af1abac93801f775de",
+        licence="CC-BY-SA-4.0",
+        paper="Katz 1987; Chen, Goodman 1999; Stolcke 1998",
+        card="recipes/text.recognition/words/card.md",
     ),
 }

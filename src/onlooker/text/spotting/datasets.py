@@ -16,6 +16,8 @@ from onlooker.errors import ConfigError
 from onlooker.records import Polygon
 from onlooker.text.spotting.metrics import TrueWord
 
+ANNOTATIONS_NAME = "annotations.jsonl"
+
 
 @dataclass(frozen=True, slots=True)
 class Scene:
@@ -31,7 +33,7 @@ def read_scenes(folder: Path) -> list[Scene]:
     Raises:
         ConfigError: The folder or its labels are missing or malformed, or a picture is not there.
     """
-    labels = folder / "annotations.jsonl"
+    labels = folder / ANNOTATIONS_NAME
     if not folder.is_dir():
         raise ConfigError(f"{folder} is not a folder; --data takes one with annotations.jsonl")
     if not labels.is_file():
