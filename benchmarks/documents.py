@@ -76,10 +76,13 @@ def write_document(path: Path, seed: int, columns: int, pages: int) -> None:
     footnotes: dict[int, str] = {}
     heading = _sentence(rng)
 
-    def decorate(canvas: Any, document: Any) -> None:
-        page = canvas.getPageNumber()
+    # The layer's order is that of drawing: the running head first, notes and page number last.
+    def draw_head(canvas: Any, document: Any) -> None:
         canvas.setFont(family[2], size - 1.5)
         canvas.drawString(margin, height - margin + 14, heading[:70])
+
+    def draw_foot(canvas: Any, document: Any) -> None:
+        page = canvas.getPageNumber()
         note = footnotes.setdefault(page, f"{page} {_sentence(random.Random(f'{seed}/{page}'))}")
         canvas.setLineWidth(0.5)
         canvas.line(margin, margin + 24, margin + 120, margin + 24)
@@ -108,8 +111,13 @@ def write_document(path: Path, seed: int, columns: int, pages: int) -> None:
     )
     document.addPageTemplates(
         [
-            PageTemplate("first", [title, *frames(top - title_height - 8)], onPageEnd=decorate),
-            PageTemplate("other", frames(top), onPageEnd=decorate),
+            PageTemplate(
+                "first",
+                [title, *frames(top - title_height - 8)],
+                onPage=draw_head,
+                onPageEnd=draw_foot,
+            ),
+            PageTemplate("other", frames(top), onPage=draw_head, onPageEnd=draw_foot),
         ]
     )
     story = [NextPageTemplate("other"), *_story(rng, family, size, column, pages * columns)]

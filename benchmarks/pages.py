@@ -7,7 +7,9 @@
 Pages: 50 of the PDFs in ``--pdfs`` (default: the decks of ``$ONLOOKER_DATA/lecture/mavils``), and
 25 of one column and 25 of two from `documents.py`. Of PDFs those pages count whose text layer holds
 100 characters and more and all that is to be read: pages with large pictures, or with a layer that
-is garbage, are left out (`Document.needs_reading`). The choice is by seed, evenly over the files.
+is garbage, are left out (`Document.needs_reading`), and so are those on which lines of the layer
+lie over each other (steps of an animation: what is below cannot be seen). The choice is by seed,
+evenly over the files.
 
 Each page is drawn at 100, 150 and 300 pixels an inch, turned by up to 3 degrees, overlaid with
 noise (deviation 2 to 8 grey levels), and saved as JPEG of quality 40. Seeds are fixed.
@@ -62,6 +64,10 @@ RESULTS = ROOT / "benchmarks" / "results" / "pages.json"
 DPI = (100, 150, 300)
 LEAST_CHARACTERS = 100
 SETS = {"decks": 50, "one column": 25, "two columns": 25}
+SAME_POINTS = 4.0
+"""Twice the same word nearer than this is a word and its shadow."""
+MOST_OVERLAID = 0.02
+"""Slides whose steps lie over each other in one page carry text that cannot be seen."""
 MAX_SKEW_DEG = 3.0
 NOISE = (2.0, 8.0)
 JPEG_QUALITY = 40
@@ -196,11 +202,16 @@ def read_layer(kind: str, path: Path, index: int) -> Truth | None:
     finally:
         raw.close()
     rows: list[list[tuple[str, np.ndarray]]] = []
+    seen: set[tuple[str, int, int]] = set()
     for word in words:
         points = np.array([point for box in word.boxes for point in corners_of(box, to_view)])
         box = np.array([*points.min(axis=0), *points.max(axis=0)])
         if box[2] <= 0 or box[3] <= 0 or box[0] >= width or box[1] >= height:
             continue  # nobody can see it
+        place = (word.text, round(box[0] / SAME_POINTS), round(box[1] / SAME_POINTS))
+        if place in seen:
+            continue  # a shadow
+        seen.add(place)
         if rows:
             last = rows[-1][-1][1]
             shared = min(last[3], box[3]) - max(last[1], box[1])
@@ -218,9 +229,19 @@ def read_layer(kind: str, path: Path, index: int) -> Truth | None:
             every = np.array([box for _, box in row])
             lines.append(text)
             boxes.append([*every[:, :2].min(axis=0), *every[:, 2:].max(axis=0)])
-    if sum(map(len, lines)) < LEAST_CHARACTERS:
+    if sum(map(len, lines)) < LEAST_CHARACTERS or overlaid(np.array(boxes)) > MOST_OVERLAID:
         return None
     return Truth(kind, path, index, (width, height), tuple(lines), np.array(boxes), outside)
+
+
+def overlaid(boxes: np.ndarray) -> float:
+    """Return the share of lines of which half lies under another line."""
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    shared = np.prod(np.maximum(high - low, 0.0), axis=2)
+    np.fill_diagonal(shared, 0.0)
+    area = np.maximum(np.prod(boxes[:, 2:] - boxes[:, :2], axis=1), 1e-6)
+    return float((shared.max(axis=1) >= 0.5 * area).mean())
 
 
 def choose(kind: str, paths: Sequence[Path], count: int) -> list[Truth]:

@@ -1,0 +1,140 @@
+"""Lines of one frame → reading order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from onlooker.text.lines.chains import MAX_GAP_HEIGHTS
+
+Floats = npt.NDArray[np.float64]
+
+CORE = 0.5
+"""Share of a line's height, around its middle, that counts when rows are told apart: slanting
+lines and long descenders overlap their neighbours' boxes."""
+TABLE_ROWS = 3
+"""Fewest rows of a table; two aligned pairs of words may as well be two signs side by side."""
+TABLE_FIGURES = 0.6
+"""Share of lines with a digit that makes a column one of figures (prices, pages, years)."""
+
+
+def reading_order(
+    boxes: Floats,
+    figures: npt.NDArray[np.bool_] | None = None,
+    marks: npt.NDArray[np.bool_] | None = None,
+) -> list[int]:
+    """Order the lines of one direction for reading.
+
+    Args:
+        boxes: Array (N, 4): left, middle (y), right, height of each line, in a frame in which the
+            lines run to the right.
+        figures: For each line, whether it holds digits; a column of them beside another column,
+            row by row, is read as a table.
+        marks: For each line, whether it may be the mark of a paragraph ("•", "2.").
+
+    Returns:
+        A permutation of ``range(N)``.
+    """
+    count = len(boxes)
+    if figures is None:
+        figures = np.zeros(count, dtype=bool)
+    if marks is None:
+        marks = np.zeros(count, dtype=bool)
+    order: list[int] = []
+    # An explicit stack: a page of thousands of lines would reach Python's limit of recursion.
+    stack = [sorted(range(count), key=lambda i: (boxes[i, 1], boxes[i, 0], boxes[i, 2], i))]
+    while stack:
+        part = stack.pop()
+        if len(part) < 2:
+            order.extend(part)
+            continue
+        at = _column_cut(boxes, part)
+        if at is not None:
+            first = [i for i in part if boxes[i, 0] < at]
+            second = [i for i in part if boxes[i, 0] >= at]
+            if _by_rows(boxes, first, second, figures, marks):
+                for row in _rows(boxes, part):
+                    order.extend(sorted(row, key=lambda i: (boxes[i, 0], boxes[i, 1], i)))
+            else:
+                stack.extend((second, first))
+            continue
+        bands = _bands(boxes, _rows(boxes, part))
+        if len(bands) > 1:
+            stack.extend(reversed(bands))
+        else:  # lines that run into each other: from top to bottom
+            order.extend(part)
+    return order
+
+
+def _column_cut(boxes: Floats, part: Sequence[int]) -> float | None:
+    """Return the x at which the widest gutter through all of some lines ends, if there is one."""
+    by_left = sorted(part, key=lambda i: (boxes[i, 0], i))
+    least = MAX_GAP_HEIGHTS * float(np.median(boxes[list(part), 3]))
+    widest, at = 0.0, None
+    reached = boxes[by_left[0], 2]
+    for i in by_left[1:]:
+        gap = boxes[i, 0] - reached
+        if gap >= least and gap > widest:
+            widest, at = gap, float(boxes[i, 0])
+        reached = max(reached, boxes[i, 2])
+    return at
+
+
+def _rows(boxes: Floats, part: Sequence[int]) -> list[list[int]]:
+    """Part lines, sorted by their middle, into rows with white space between."""
+    half = boxes[:, 3] * CORE / 2
+    rows: list[list[int]] = []
+    reached = -np.inf
+    for i in sorted(part, key=lambda i: (boxes[i, 1] - half[i], boxes[i, 0], i)):
+        if boxes[i, 1] - half[i] >= reached:
+            rows.append([])
+        rows[-1].append(i)
+        reached = max(reached, boxes[i, 1] + half[i])
+    for row in rows:
+        row.sort(key=lambda i: (boxes[i, 1], boxes[i, 0], i))
+    return rows
+
+
+def _bands(boxes: Floats, rows: list[list[int]]) -> list[list[int]]:
+    """Put rows that share a gutter together, so that their columns are read one after another."""
+    bands: list[list[int]] = []
+    columns = False
+    for row in rows:
+        if bands:
+            union = bands[-1] + row
+            if (columns or len(row) > 1) and _column_cut(boxes, union) is not None:
+                bands[-1] = union
+                columns = True
+                continue
+        bands.append(list(row))
+        columns = len(row) > 1 and _column_cut(boxes, row) is not None
+    return bands
+
+
+def _by_rows(
+    boxes: Floats,
+    first: Sequence[int],
+    second: Sequence[int],
+    figures: npt.NDArray[np.bool_],
+    marks: npt.NDArray[np.bool_],
+) -> bool:
+    """Tell whether two columns are to be read row by row.
+
+    So are lists of figures beside their items, and paragraphs behind their marks.
+    """
+    few, many = sorted((first, second), key=len)
+    if not marks[list(first)].all():
+        if len(few) < TABLE_ROWS:
+            return False
+        if max(figures[list(first)].mean(), figures[list(second)].mean()) < TABLE_FIGURES:
+            return False
+    elif len(first) > len(second):
+        return False
+    middles, heights = boxes[list(many), 1], boxes[list(many), 3]
+    aligned = [
+        bool((np.abs(middles - boxes[i, 1]) < CORE * np.minimum(heights, boxes[i, 3])).any())
+        for i in few
+    ]
+    return float(np.mean(aligned)) >= 0.8
