@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from onlooker.records import Page
     from onlooker.text import TextReader
+    from onlooker.text.recognition.lexicon import Lexicon
 
 PDF_SIDE_PX = 2000
 """Longer side at which PDF pages are rendered: 170 pixels an inch on A4, 10-point text 24 pixels
@@ -72,6 +73,11 @@ class _Reading:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write here instead of to the terminal.",
 )
+@click.option(
+    "--lexicon",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Words that are expected, one a line: doubtful readings are drawn towards them.",
+)
 @click.option("--pages", default="", metavar="1-3,7", help="Only these pages of PDFs.")
 def command(
     photos: tuple[Path, ...],
@@ -79,6 +85,7 @@ def command(
     form: str,
     overlay: Path | None,
     output: Path | None,
+    lexicon: Path | None,
     pages: str,
 ) -> None:
     """Print the text in photos and PDF pages, in reading order.
@@ -99,6 +106,7 @@ def command(
             param_hint="--overlay",
         )
 
+    expected = None if lexicon is None else _read_lexicon(lexicon)
     failed: list[Path] = []
 
     def readings() -> Iterator[_Reading]:
@@ -109,7 +117,7 @@ def command(
             if reader is None:
                 from onlooker.text import TextReader
 
-                reader = TextReader.load()
+                reader = TextReader.load(lexicon=expected)
             return reader
 
         drawn = 0
@@ -195,6 +203,19 @@ def _read_document(
             else:
                 page = Page(pixels.shape[1], pixels.shape[0], layer)
             yield _Reading(path, number, pixels, page, document.page_size(index), bool(layer))
+
+
+def _read_lexicon(path: Path) -> Lexicon:
+    from onlooker.text.recognition.lexicon import Lexicon
+
+    lexicon = Lexicon.read(path)
+    if lexicon.unwritable:
+        click.echo(
+            f"{path_text(path)}: {len(lexicon.unwritable)} of its words cannot be written with the "
+            f"reader's characters ({plain(lexicon.unwritable[0])})",
+            err=True,
+        )
+    return lexicon
 
 
 def _parse_pages(text: str) -> list[tuple[int, int | None]]:

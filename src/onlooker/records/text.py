@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onlooker.records.geometry import Box, Polygon, bounding_box
+from onlooker.records.geometry import Box, Point, Polygon, bounding_box
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +43,48 @@ class RecognizedText:
 
 @dataclass(frozen=True, slots=True)
 class TextWord:
-    """A word that was found and read."""
+    """A word that was found and read.
+
+    Attributes:
+        text: What it says.
+        polygon: Corners clockwise from the top left of the text, in pixels of the picture.
+        confidence: Probability in [0, 1] that the text is right.
+        char_spans: For each character, its left and right end as fractions of the way along the
+            polygon; empty: not known.
+    """
 
     text: str
     polygon: Polygon
     confidence: float
+    char_spans: tuple[tuple[float, float], ...] = ()
+
+    @property
+    def char_polygons(self) -> tuple[Polygon, ...]:
+        """The four corners of each character, clockwise from its top left; may be empty.
+
+        They share the height of the word, whichever way it slants or bends.
+        """
+        half, odd = divmod(len(self.polygon), 2)
+        if odd or half < 2:
+            return ()
+        top, bottom = self.polygon[:half], self.polygon[: half - 1 : -1]
+        return tuple(
+            (_along(top, a), _along(top, b), _along(bottom, b), _along(bottom, a))
+            for a, b in self.char_spans
+        )
 
     @property
     def box(self) -> Box:
         """The upright box around the word."""
         return bounding_box(self.polygon)
+
+
+def _along(points: Polygon, share: float) -> Point:
+    """Return the point at a share of the way along some points, each step as long as any other."""
+    at = min(max(share, 0.0), 1.0) * (len(points) - 1)
+    index = min(int(at), len(points) - 2)
+    (x0, y0), (x1, y1) = points[index], points[index + 1]
+    return (x0 + (at - index) * (x1 - x0), y0 + (at - index) * (y1 - y0))
 
 
 @dataclass(frozen=True, slots=True)

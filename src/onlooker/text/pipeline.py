@@ -17,6 +17,7 @@ from onlooker.text.lines import corners_of, group_lines, turned
 
 if TYPE_CHECKING:
     from onlooker.hub import Weights
+    from onlooker.text.recognition.lexicon import Lexicon
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -129,12 +130,19 @@ class TextReader:
         self.config = config or ReaderConfig()
 
     @classmethod
-    def load(cls, *, threads: int | None = None, config: ReaderConfig | None = None) -> TextReader:
+    def load(
+        cls,
+        *,
+        threads: int | None = None,
+        config: ReaderConfig | None = None,
+        lexicon: Lexicon | None = None,
+    ) -> TextReader:
         """Load the shipped networks.
 
         Args:
             threads: How many threads the networks may use; None: `onlooker.runtime.threads()`.
             config: How they are put together.
+            lexicon: Words that are expected: doubtful readings are drawn towards them.
 
         Raises:
             WeightsError: Weights are missing or damaged.
@@ -144,7 +152,7 @@ class TextReader:
 
         return cls(
             TextDetector.load(DETECTOR, threads=threads),
-            TextRecognizer.load(RECOGNIZER, threads=threads),
+            TextRecognizer.load(RECOGNIZER, threads=threads, lexicon=lexicon),
             config=config,
         )
 
@@ -292,16 +300,22 @@ class TextReader:
         config = self.config
         along, across = margin or config.margin
         for start in range(0, len(wanted), config.chunk):
-            yield from self.recognizer(
+            quads = [
+                np.roll(quad, -quarters, axis=0)
+                for quad, quarters in wanted[start : start + config.chunk]
+            ]
+            readings = self.recognizer(
                 [
                     cut_out(
                         pixels,
-                        grown(np.roll(quad, -quarters, axis=0), along, across),
+                        grown(quad, along, across),
                         max_height_px=config.max_crop_height_px,
                     )
-                    for quad, quarters in wanted[start : start + config.chunk]
+                    for quad in quads
                 ]
             )
+            for quad, reading in zip(quads, readings, strict=True):
+                yield _without_margin(reading, quad, along)
 
 
 def shipped_weights() -> tuple[Weights, Weights]:
@@ -319,11 +333,14 @@ def shipped_weights() -> tuple[Weights, Weights]:
 
 def producer() -> Producer:
     """Return who makes the records of `TextReader.load`; no network is opened."""
-    detector, recognizer = shipped_weights()
+    from onlooker.hub import choose
+    from onlooker.text.recognition.weights import LANGUAGE_MODEL, WEIGHTS
+
+    parts = (*shipped_weights(), choose(WEIGHTS, LANGUAGE_MODEL))
     return Producer(
         name="text.reader",
         version=VERSION,
-        weights=f"{detector.sha256[:12]}+{recognizer.sha256[:12]}",
+        weights="+".join(one.sha256[:12] for one in parts),
     )
 
 
@@ -344,6 +361,19 @@ def _checked(picture: object) -> Picture:
             "onlooker.media.image.read_image(path) makes one from a file"
         )
     return picture
+
+
+def _without_margin(reading: RecognizedText, corners: Floats, along: float) -> RecognizedText:
+    """Say where characters stand within the corners, read from a crop that was ``grown``."""
+    width, height = _size(corners)
+    if along == 0.0 or width <= 0 or not reading.char_spans:
+        return reading
+    extra = along * height / width
+
+    def within(share: float) -> float:
+        return min(max(share * (1 + 2 * extra) - extra, 0.0), 1.0)
+
+    return replace(reading, char_spans=tuple((within(a), within(b)) for a, b in reading.char_spans))
 
 
 def _quarters_to_try(corners: Floats, tall_aspect: float) -> tuple[int, ...]:
@@ -464,8 +494,10 @@ def split_words(reading: RecognizedText, polygon: Polygon) -> list[TextWord]:
     text = reading.text
     if not text.strip():
         return []
+    sure = reading.confidence if reading.probability is None else reading.probability
     if " " not in text.strip():
-        return [TextWord(text.strip(), polygon, reading.confidence)]
+        stripped = reading.char_spans if len(reading.char_spans) == len(text.strip()) else ()
+        return [TextWord(text.strip(), polygon, sure, stripped)]
     spans = reading.char_spans
     if len(spans) != len(text):
         spans = tuple((i / len(text), (i + 1) / len(text)) for i in range(len(text)))
@@ -482,8 +514,15 @@ def split_words(reading: RecognizedText, polygon: Polygon) -> list[TextWord]:
                 bottom_left + right * (bottom_right - bottom_left),
                 bottom_left + left * (bottom_right - bottom_left),
             )
+            wide = max(right - left, 1e-9)
             words.append(
-                TextWord(piece, tuple((float(x), float(y)) for x, y in quad), reading.confidence)
+                TextWord(
+                    piece,
+                    tuple((float(x), float(y)) for x, y in quad),
+                    # All words right is what the whole is sure of; each has its share in it.
+                    sure ** (len(piece) / len(text)),
+                    tuple(((a - left) / wide, (b - left) / wide) for a, b in spans[start:end]),
+                )
             )
         start = end + 1
     return words

@@ -25,8 +25,8 @@ from onlooker.text.recognition.metrics import (
     expected_calibration_error,
     recognition_metrics,
 )
-from onlooker.text.recognition.predict import DECODING, LANGUAGE_MODEL, TextRecognizer
-from onlooker.text.recognition.weights import WEIGHTS
+from onlooker.text.recognition.predict import DECODING, TextRecognizer
+from onlooker.text.recognition.weights import LANGUAGE_MODEL, WEIGHTS
 from onlooker.text.spotting.datasets import ANNOTATIONS_NAME, read_scenes
 
 Picture = npt.NDArray[np.uint8]

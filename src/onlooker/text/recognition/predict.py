@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +18,12 @@ from onlooker.hub import choose, resolve
 from onlooker.records.text import RecognizedText
 from onlooker.runtime.session import open_session
 from onlooker.text.charset import NUM_CLASSES, encode
+from onlooker.text.recognition.calibration import Calibration
 from onlooker.text.recognition.decoding import decode_greedy, log_softmax
 from onlooker.text.recognition.language_model import LanguageModel
 from onlooker.text.recognition.lexicon import Lexicon
 from onlooker.text.recognition.rescoring import Ranked, Rescorer
-from onlooker.text.recognition.weights import WEIGHTS
+from onlooker.text.recognition.weights import LANGUAGE_MODEL, WEIGHTS
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -39,8 +41,6 @@ BATCH_WIDTH_PX = 4096
 #: language model, which reads more words right and no fewer codes (benchmarks/decoding.py).
 DECODINGS = ("greedy", "lm")
 DECODING = "lm"
-#: The language model of ``lm``.
-LANGUAGE_MODEL = "ngram.words1"
 #: Grey levels added to the deviation, so that an even surface is not blown up to noise.
 _FLOOR = 4.0
 
@@ -77,7 +77,12 @@ class TextRecognizer:
     """
 
     def __init__(
-        self, path: Path, *, threads: int | None = None, rescorer: Rescorer | None = None
+        self,
+        path: Path,
+        *,
+        threads: int | None = None,
+        rescorer: Rescorer | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self._session: onnxruntime.InferenceSession = open_session(path, threads)
         shape = self._session.get_outputs()[0].shape
@@ -89,6 +94,7 @@ class TextRecognizer:
         self._input = self._session.get_inputs()[0].name
         self._lock = threading.Lock()
         self._rescorer = rescorer
+        self._calibration = calibration
 
     @classmethod
     def load(
@@ -121,7 +127,13 @@ class TextRecognizer:
         if decoding == "lm":
             model = LanguageModel.load(choose(WEIGHTS, LANGUAGE_MODEL))
             rescorer = Rescorer(model, lexicon)
-        return cls(resolve(choose(WEIGHTS, name)), threads=threads, rescorer=rescorer)
+        weights = choose(WEIGHTS, name)
+        return cls(
+            resolve(weights),
+            threads=threads,
+            rescorer=rescorer,
+            calibration=Calibration.load(weights, decoding),
+        )
 
     def __call__(self, crops: Sequence[Crop]) -> list[RecognizedText]:
         """Read crops.
@@ -133,10 +145,23 @@ class TextRecognizer:
         Returns:
             One record a crop, in their order.
         """
-        found = [RecognizedText(text="", confidence=0.0)] * len(crops)
-        for indices, logits in self._run(crops):
+        return self.read_prepared(_prepared(crops))
+
+    def read_prepared(self, pictures: Sequence[Crop | None]) -> list[RecognizedText]:
+        """Read crops that have the network's size already, as those of training have.
+
+        Args:
+            pictures: Each ``(32, W)`` grey uint8, W a multiple of 8; None reads as nothing.
+        """
+        found = [RecognizedText(text="", confidence=0.0, probability=0.0)] * len(pictures)
+        for indices, logits in self.logits_of(pictures):
             for index, row, one in zip(indices, logits, decode_greedy(logits), strict=True):
-                found[index] = one if self._rescorer is None else self._rescorer(row, one)
+                if self._rescorer is not None:
+                    one = self._rescorer(row, one)
+                if self._calibration is not None:
+                    probability = self._calibration(one.confidence, len(one.text))
+                    one = replace(one, probability=probability)
+                found[index] = one
         return found
 
     def n_best(self, crops: Sequence[Crop], count: int = 5) -> list[list[Ranked]]:
@@ -152,7 +177,7 @@ class TextRecognizer:
         if self._rescorer is None:
             raise ConfigError("n_best needs a recogniser loaded with decoding='lm'")
         found: list[list[Ranked]] = [[] for _ in crops]
-        for indices, logits in self._run(crops):
+        for indices, logits in self.logits_of(_prepared(crops)):
             for index, row, one in zip(indices, logits, decode_greedy(logits), strict=True):
                 found[index] = self._rescorer.rank(log_softmax(row), one.text)[:count]
         return found
@@ -169,20 +194,25 @@ class TextRecognizer:
         """
         choices = np.array(encode(characters))
         found = [""] * len(crops)
-        for indices, logits in self._run(crops):
+        for indices, logits in self.logits_of(_prepared(crops)):
             odds = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
             best = odds[:, :, choices].max(axis=1).argmax(axis=1)
             for index, one in zip(indices, best.tolist(), strict=True):
                 found[index] = characters[one]
         return found
 
-    def _run(self, crops: Sequence[Crop]) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
-        """Run crops in batches of equal width → their indices, logits (n, T, classes)."""
+    def logits_of(
+        self, pictures: Sequence[Crop | None]
+    ) -> Iterator[tuple[list[int], npt.NDArray[np.float32]]]:
+        """Run the network on batches of equal width → indices, logits ``(n, T, classes)``.
+
+        Args:
+            pictures: As for `read_prepared`; what is None is left out.
+        """
         by_width: dict[int, list[tuple[int, Crop]]] = {}
-        for index, crop in enumerate(crops):
-            if crop.size:
-                resized = resize_crop(crop)
-                by_width.setdefault(resized.shape[1], []).append((index, resized))
+        for index, picture in enumerate(pictures):
+            if picture is not None:
+                by_width.setdefault(picture.shape[1], []).append((index, picture))
         for width, group in by_width.items():
             step = max(1, BATCH_WIDTH_PX // width)
             for start in range(0, len(group), step):
@@ -191,3 +221,8 @@ class TextRecognizer:
                 with self._lock:
                     (logits,) = self._session.run(None, {self._input: batch})
                 yield [index for index, _ in part], logits
+
+
+def _prepared(crops: Sequence[Crop]) -> list[Crop | None]:
+    """Bring crops to the network's size; those without a pixel become None."""
+    return [resize_crop(crop) if crop.size else None for crop in crops]

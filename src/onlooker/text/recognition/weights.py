@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from onlooker.hub import Weights
 
+#: What doubtful words are weighed again with.
+LANGUAGE_MODEL = "ngram.words1"
+
 WEIGHTS: dict[str, Weights] = {
     "ctc.synth1": Weights(
         name="ctc.synth1",
