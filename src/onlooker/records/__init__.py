@@ -6,6 +6,7 @@ from onlooker.records.source import MEDIA_KINDS, Description, MediaFacts, MediaK
 from onlooker.records.speech import SpeechCue, SpokenWord
 from onlooker.records.text import DetectedText, Page, RecognizedText, TextLine, TextWord
 from onlooker.records.time import clock
+from onlooker.records.track import TextTrack
 from onlooker.records.visual import BuildStep, StableSpan, View
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "SpokenWord",
     "StableSpan",
     "TextLine",
+    "TextTrack",
     "TextWord",
     "View",
     "bounding_box",
