@@ -23,6 +23,7 @@ from onlooker.text.recognition.decoding import decode_greedy, log_softmax
 from onlooker.text.recognition.language_model import LanguageModel
 from onlooker.text.recognition.lexicon import Lexicon
 from onlooker.text.recognition.rescoring import Ranked, Rescorer
+from onlooker.text.recognition.spans import contrast, snap
 from onlooker.text.recognition.weights import LANGUAGE_MODEL, WEIGHTS
 
 if TYPE_CHECKING:
@@ -155,13 +156,18 @@ class TextRecognizer:
         """
         found = [RecognizedText(text="", confidence=0.0, probability=0.0)] * len(pictures)
         for indices, logits in self.logits_of(pictures):
-            for index, row, one in zip(indices, logits, decode_greedy(logits), strict=True):
+            shown = [picture for i in indices if (picture := pictures[i]) is not None]
+            borders = contrast(np.stack(shown))
+            for index, row, edges, one in zip(
+                indices, logits, borders, decode_greedy(logits), strict=True
+            ):
                 if self._rescorer is not None:
                     one = self._rescorer(row, one)
+                probability = None
                 if self._calibration is not None:
                     probability = self._calibration(one.confidence, len(one.text))
-                    one = replace(one, probability=probability)
-                found[index] = one
+                spans = tuple(snap(one.char_spans, edges))
+                found[index] = replace(one, char_spans=spans, probability=probability)
         return found
 
     def n_best(self, crops: Sequence[Crop], count: int = 5) -> list[list[Ranked]]:
