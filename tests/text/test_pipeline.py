@@ -129,13 +129,67 @@ def test_what_cannot_be_read_is_reported_and_not_written():
 
 
 def test_crops_come_in_chunks():
-    words = [(10 + 50 * (i % 6), 10 + 40 * (i // 6), 40, 20, 0) for i in range(24)]
+    words = [(10 + 50 * (i % 6), 10 + 40 * (i // 6), 25, 12, 0) for i in range(24)]  # no lines
     whole = TextReader(FakeDetector(), FakeRecognizer(), config=EXACT)(picture(*words))
     parts = TextReader(
         FakeDetector(), FakeRecognizer(), config=ReaderConfig(chunk=5, margin=(0.0, 0.0))
     )(picture(*words))
     assert whole == parts
     assert len(whole.words) == 24
+
+
+class LineRecognizer:
+    """Reads a crop as as many words as it shows bars."""
+
+    def __init__(self, confidence):
+        self.confidence = confidence
+        self.widths = []
+
+    def __call__(self, crops):
+        found = []
+        for crop in crops:
+            self.widths.append(crop.shape[1])
+            ink = crop[crop.shape[0] // 2].astype(int)
+            bar = np.ptp(ink, axis=1) > 100
+            starts = np.flatnonzero(np.diff(np.concatenate(([0], bar.astype(int)))) == 1)
+            ends = np.flatnonzero(np.diff(np.concatenate((bar.astype(int), [0]))) == -1)
+            spans = []
+            for start, end in zip(starts, ends, strict=True):
+                middle = (start + end) / 2
+                spans += [(start, middle), (middle, end), (end, end + 1)]
+            spans = [(a / len(bar), b / len(bar)) for a, b in spans[:-1]]
+            text = " ".join("ab" for _ in starts)
+            sure = self.confidence if len(starts) > 1 else 0.99
+            found.append(RecognizedText(text, sure, char_spans=tuple(spans)))
+        return found
+
+
+def a_page():
+    return [(10 + 50 * i, 10 + 24 * row, 40, 14, 0) for row in range(5) for i in range(5)]
+
+
+def test_lines_of_a_page_are_read_whole():
+    recognizer = LineRecognizer(0.95)
+    page = TextReader(FakeDetector(), recognizer)(picture(*a_page()))
+    assert len(recognizer.widths) == 5
+    assert [line.text for line in page.lines] == ["ab ab ab ab ab"] * 5
+    assert [tuple(map(round, word.box)) for word in page.words] == [
+        (x, y, x + w, y + h) for x, y, w, h, _ in a_page()
+    ]
+
+
+def test_lines_read_without_confidence_are_read_word_by_word():
+    recognizer = LineRecognizer(0.5)
+    page = TextReader(FakeDetector(), recognizer)(picture(*a_page()))
+    assert len(recognizer.widths) == 30
+    assert len(page.words) == 25
+    assert {word.confidence for word in page.words} == {0.99}
+
+
+def test_words_of_a_photo_are_read_one_by_one():
+    recognizer = LineRecognizer(0.95)
+    TextReader(FakeDetector(), recognizer)(picture(*a_page()[:10]))
+    assert len(recognizer.widths) == 10
 
 
 def test_no_text_and_no_pixels(reader):

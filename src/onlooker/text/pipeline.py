@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from onlooker.errors import ConfigError, MediaError
 from onlooker.records import DetectedText, Page, Polygon, Producer, RecognizedText, TextWord
-from onlooker.text.lines import corners_of, group_lines, turned
+from onlooker.text.lines import corners_of, group_lines, strips_of, turned
 
 if TYPE_CHECKING:
     from onlooker.hub import Weights
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
-VERSION = "1"
+VERSION = "2"
 """Of the steps around the networks: raise it whenever pages may come out otherwise."""
 ALTERNATIONS = 2
 """Fewest changes from small to capital that make a word an odd one; names have one."""
@@ -63,6 +63,7 @@ class ReaderConfig:
 
     Attributes:
         min_confidence: Words read with less are not words: they are reported in ``Page.unread``.
+        line_confidence: Lines of a page are read whole; those read with less, word by word.
         foreign_confidence: The same for words whose letters change between small and capital as no
             word's do, and for all words of a picture that is full of such words: it is written in
             another alphabet, and what look like letters are look-alikes.
@@ -85,6 +86,7 @@ class ReaderConfig:
     """
 
     min_confidence: float = 0.88
+    line_confidence: float = 0.88
     foreign_confidence: float = 0.97
     upright: float = 0.9
     probes: int = 8
@@ -97,7 +99,14 @@ class ReaderConfig:
     chunk: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("min_confidence", "foreign_confidence", "upright", "flip_gain", "sure"):
+        for name in (
+            "min_confidence",
+            "line_confidence",
+            "foreign_confidence",
+            "upright",
+            "flip_gain",
+            "sure",
+        ):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"ReaderConfig.{name} must be in [0, 1]: {getattr(self, name)}")
         for name in ("tall_aspect", "probes", "max_crop_height_px", "chunk"):
@@ -203,9 +212,10 @@ class TextReader:
             (or the left) rather than up or down.
         """
         found = sorted(self.detector([pixels])[0], key=lambda text: (text.polygon, text.confidence))
+        in_lines, alone = self._read_lines(pixels, found)
         readings = [
             (place, polygon, reading, alternations(reading.text))
-            for place, polygon, reading in self._readings(pixels, found)
+            for place, polygon, reading in (*in_lines, *self._readings(pixels, alone))
         ]
         likely = [
             changes
@@ -226,6 +236,35 @@ class TextReader:
         sizes = [_size(corners_of(place.polygon)) for place in found]
         wide = sum(width >= self.config.tall_aspect * height for width, height in sizes)
         return words, unread, len(found) < TURN_PLACES or wide >= TURN_WIDE * len(found)
+
+    def _read_lines(
+        self, pixels: Picture, found: Sequence[DetectedText]
+    ) -> tuple[list[tuple[DetectedText, Polygon, RecognizedText]], list[DetectedText]]:
+        """Read the lines of a page whole.
+
+        Returns:
+            The words of the lines that were read with confidence, as `_readings` gives them, and
+            the places of all others.
+        """
+        strips = strips_of([place.polygon for place in found])
+        read: list[tuple[DetectedText, Polygon, RecognizedText]] = []
+        done: set[int] = set()
+        wanted = [(strip.corners, 0) for strip in strips]
+        for strip, reading in zip(strips, self._recognize(pixels, wanted), strict=True):
+            if not reading.text.strip() or reading.confidence < self.config.line_confidence:
+                continue
+            done.update(strip.members)
+            polygon = tuple((float(x), float(y)) for x, y in strip.corners)
+            for word in strip.settle(split_words(reading, polygon)):
+                place = DetectedText(word.polygon, word.confidence)
+                text = RecognizedText(
+                    word.text,
+                    reading.confidence,
+                    char_spans=word.char_spans,
+                    probability=word.confidence,
+                )
+                read.append((place, word.polygon, text))
+        return read, [place for at, place in enumerate(found) if at not in done]
 
     def _readings(
         self, pixels: Picture, found: Sequence[DetectedText]

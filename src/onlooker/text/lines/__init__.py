@@ -20,12 +20,15 @@ from onlooker.text.lines.frames import corners_of, direction_of, turned
 from onlooker.text.lines.group import group_lines
 from onlooker.text.lines.layer import with_text_layer
 from onlooker.text.lines.order import reading_order
+from onlooker.text.lines.strips import Strip, strips_of
 
 __all__ = [
+    "Strip",
     "corners_of",
     "direction_of",
     "group_lines",
     "reading_order",
+    "strips_of",
     "turned",
     "with_text_layer",
 ]

@@ -132,7 +132,7 @@ def _bridged(frame: Frame, chains: list[list[int]]) -> list[list[int]]:
                 continue
             after[i] = j
         before = np.full(len(chains), -1)
-        for i in np.flatnonzero(after >= 0):
+        for i in np.flatnonzero(after >= 0).tolist():
             j = after[i]
             if before[j] < 0 or right[i] > right[before[j]]:
                 before[j] = i

@@ -54,7 +54,7 @@ def estimate_skew(middles: Floats, heights: Floats, widths: Floats) -> float:
     weights = np.minimum(widths / height, 4.0)
     coarse = np.arange(-MAX_SKEW_DEG, MAX_SKEW_DEG + _COARSE_DEG / 2, _COARSE_DEG)
     best = _best(middles, weights, unit, coarse)
-    best = _best(middles, weights, unit, best + np.arange(-5, 6) * _FINE_DEG)
+    best = _best(middles, weights, unit, best + _FINE_DEG * np.arange(-5.0, 6.0))
     level, leaning = _scores(middles, weights, unit, np.array([0.0, best]))
     return float(np.radians(best)) if leaning >= LEAST_GAIN * level else 0.0
 
