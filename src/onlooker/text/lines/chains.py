@@ -18,8 +18,12 @@ MIN_HEIGHT_RATIO = 0.4
 """A word of small letters ("on") beside one with ascenders and descenders ("Play") has 0.5."""
 BRIDGED_GAP_HEIGHTS = 3.0
 """Widest space inside a line of justified text, where its neighbours run across."""
+WIDE_SPACE_HEIGHTS = 1.6
+"""Widest space where no line of the block shows a gutter; the narrowest gutters begin at 1.3."""
 BRIDGE_REACH_HEIGHTS = 2.2
 """Distance within which lines belong to one paragraph: lines follow each other at 1.2 to 1.8."""
+BLOCK_REACH_HEIGHTS = 8.0
+"""Some five lines above and below say whether a space is a gutter."""
 BRIDGED_HEIGHT_RATIO = 0.6
 """Lines of one paragraph are of one size, but for what their letters make of it."""
 
@@ -111,24 +115,7 @@ def _bridged(frame: Frame, chains: list[list[int]]) -> list[list[int]]:
             if not beside.any():
                 continue
             j = int(np.argmin(np.where(beside, gap, np.inf)))
-            # Rows near enough to be lines of the same paragraph.
-            off = np.abs(middle - (middle[i] + middle[j]) / 2)
-            near = (
-                (off > 0.5 * height[i])
-                & (off <= BRIDGE_REACH_HEIGHTS * height[i])
-                & (
-                    np.minimum(height, height[i])
-                    >= BRIDGED_HEIGHT_RATIO * np.maximum(height, height[i])
-                )
-            )
-            over = (left <= right[i] - 0.5 * height[i]) & (right >= left[j] + 0.5 * height[i])
-            if not (near & over).any():
-                continue
-            # A row that ends in the gap and one that begins there: the gutter runs on.
-            middle_x = (right[i] + left[j]) / 2
-            ends = near & (np.abs(right - middle_x) <= gap[j])
-            begins = near & (np.abs(left - middle_x) <= gap[j])
-            if _gutter(ends, begins, left, right, middle, height):
+            if _runs_on(i, j, left, right, middle, height):
                 continue
             after[i] = j
         before = np.full(len(chains), -1)
@@ -152,12 +139,37 @@ def _bridged(frame: Frame, chains: list[list[int]]) -> list[list[int]]:
     return chains
 
 
-def _gutter(
-    ends: Bools, begins: Bools, left: Floats, right: Floats, middle: Floats, height: Floats
-) -> bool:
-    """Say whether some line ends where another on the same row begins, with space between."""
-    for k in np.flatnonzero(ends):
+def _runs_on(i: int, j: int, left: Floats, right: Floats, middle: Floats, height: Floats) -> bool:
+    """Say whether the space between two pieces goes on between the lines above and below.
+
+    It does unless one of the next lines runs across and none stops there, or more lines of a
+    justified block run across than stop, near ones counting more.
+    """
+    off = np.abs(middle - (middle[i] + middle[j]) / 2) / height[i]
+    alike = np.minimum(height, height[i]) >= BRIDGED_HEIGHT_RATIO * np.maximum(height, height[i])
+    rows = alike & (off > 0.5) & (off <= BLOCK_REACH_HEIGHTS)
+    across = rows & (left <= right[i] - 0.5 * height[i]) & (right >= left[j] + 0.5 * height[i])
+    gap, at = left[j] - right[i], (right[i] + left[j]) / 2
+    begins = rows & (np.abs(left - at) <= max(gap, height[i]))
+    stops = np.zeros(len(left), dtype=bool)
+    for k in np.flatnonzero(rows & (np.abs(right - at) <= max(gap, height[i]))):
         level = begins & (np.abs(middle - middle[k]) <= 0.5 * height[k])
-        if (level & (left - right[k] >= MAX_GAP_HEIGHTS * height[k])).any():
-            return True
-    return False
+        stops[k] = bool((level & (left - right[k] >= MAX_GAP_HEIGHTS * height[k])).any())
+    near = off <= BRIDGE_REACH_HEIGHTS
+    if (across & near).any() and not (stops & near).any():
+        return False
+    if across.any() and not stops.any() and gap <= WIDE_SPACE_HEIGHTS * height[i]:
+        return False
+    # Several lines of a justified paragraph may have wide spaces one above the other. All its lines
+    # begin and end where those begin and end that run across; rows of a table seldom do.
+    level = np.abs(middle - (middle[i] + middle[j]) / 2) <= 0.5 * height[i]
+    slack = 1.5 * height[i]
+    for k in np.flatnonzero(across):
+        inside = level & (left >= left[k] - slack) & (right <= right[k] + slack)
+        across[k] = (
+            inside.any()
+            and left[inside].min() <= left[k] + slack
+            and right[inside].max() >= right[k] - slack
+        )
+    weights = 1.0 / np.maximum(off, 0.5)
+    return float(weights[across].sum()) <= float(weights[stops].sum())
