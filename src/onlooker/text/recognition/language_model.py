@@ -44,6 +44,8 @@ CASES = {"small": 0.44, "title": 0.27, "capital": 0.27}
 #: Log probability of another casing, and more for each change between small and capital.
 _MIXED = -5.0
 _MIXED_CHANGE = -2.0
+#: Log probability of a space: lines have one in six characters, and the counts are of words.
+_SPACE = -1.8
 #: What cannot be at all (a letter of no list within a word).
 _NEVER = -60.0
 
@@ -121,6 +123,7 @@ class LanguageModel:
             zip(str(arrays["marks"]), arrays["mark_logs"].astype(float).tolist(), strict=True)
         )
         self._rare_mark = min(self._marks.values()) - 1.0
+        self._marks[" "] = _SPACE
         self._known: dict[str, float] = {}
 
     def _orders(self) -> range:

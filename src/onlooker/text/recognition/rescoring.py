@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from onlooker.errors import ConfigError
 from onlooker.records.text import RecognizedText
-from onlooker.text.charset import encode
+from onlooker.text.charset import GREEK, MATHS, encode
 from onlooker.text.recognition.decoding import (
     align,
     beam_search,
@@ -33,6 +33,8 @@ from onlooker.text.recognition.lexicon import Lexicon
 Floats = npt.NDArray[np.float32]
 
 (_SPACE,) = encode(" ")
+#: Signs of formulas, which follow rules of their own: a text with one is left as it was read.
+_FORMULA = frozenset(GREEK + MATHS + "=|<>^{}[]~·")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,10 +134,14 @@ class Rescorer:
             greedy: What greedy decoding made of it.
 
         Returns:
-            The same where it is sure; else the likeliest text, its confidence being, as ever, the
+            The same where it is sure, or a formula; else the likeliest text, its confidence being, as ever, the
             geometric mean over its characters, here of the probability of the whole.
         """
-        if not greedy.text or greedy.confidence >= self.config.doubtful:
+        if (
+            not greedy.text
+            or greedy.confidence >= self.config.doubtful
+            or not _FORMULA.isdisjoint(greedy.text)
+        ):
             return greedy
         parts = self._words(logits)
         if len(parts) == 1:
