@@ -48,7 +48,9 @@ PACKAGES = (
 PARTS = ("latin", "latin-ext", "greek")
 UNITS_PER_EM = 1000
 #: What drawing needs; the parts differ in the rest.
-TABLES = set("GlyphOrder cmap glyf head hhea hmtx loca maxp name OS/2 post".split())
+TABLES = {
+    *("GlyphOrder", "cmap", "glyf", "head", "hhea", "hmtx", "loca", "maxp", "name", "OS/2", "post")
+}
 KINDS = ("de", "fr", "en", "formula")
 SEED = 20_160_707
 
@@ -172,7 +174,6 @@ class Kind(Corpus):
 def draw_plain(text: str, fonts: FontBank, rng: np.random.Generator) -> np.ndarray:
     """Draw a line as slides and pages have it."""
     mask = render_text(text, fonts.pick(rng, text), 40, rng).mask.astype(np.float32) / 255
-    height, width = mask.shape
     above, below, left, right = (int(v) for v in rng.uniform(0.05, 0.3, 4) * 32)
     mask = np.pad(mask, ((above, below), (left, right)))
     paper, ink = rng.uniform(200, 255), rng.uniform(0, 90)

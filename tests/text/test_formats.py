@@ -194,3 +194,34 @@ def test_overlay_marks_words_and_unread_places(page, pixels):
     assert red[219:222, 305:345].any(axis=0).all()
     small = draw_overlay(pixels[::2, ::2], page)
     assert (small == (220, 60, 40)).all(axis=2)[109:112, 152:172].any(axis=0).all()
+
+
+def test_places_of_characters_follow_a_slanting_word():
+    slanting = word("ab", 60, 250, 100, degrees=-30)
+    known = TextWord("ab", slanting.polygon, 0.9, ((0.0, 0.5), (0.5, 1.0)))
+    page = Page(400, 300, (TextLine((known,)),))
+    (values,) = page_to_json(page)["lines"][0]["words"]
+    assert len(values["characters"]) == 2
+    corners = np.array(known.char_polygons)  # (2, 4, 2)
+    # They share a border, which runs as the word's own ends do.
+    assert corners[0, 1] == pytest.approx(corners[1, 0])
+    assert corners[0, 1] - corners[0, 2] == pytest.approx(corners[0, 0] - corners[0, 3])
+    assert corners[0, 0] == pytest.approx(slanting.polygon[0])
+    document = "".join(hocr(iter([("x.png", 0, page)]), "x"))
+    ElementTree.fromstring(document)
+    assert document.count('class="ocrx_cinfo"') == 2
+    assert page_to_json(Page(9, 9, (TextLine((slanting,)),)))["lines"][0]["words"][0].keys() == {
+        "text",
+        "confidence",
+        "polygon",
+    }
+
+
+def test_characters_of_a_bent_word_follow_its_edges():
+    top = ((0.0, 10.0), (10.0, 0.0), (20.0, 10.0))
+    bottom = ((20.0, 20.0), (10.0, 10.0), (0.0, 20.0))
+    bent = TextWord("ab", top + bottom, 0.9, ((0.0, 0.5), (0.5, 1.0)))
+    first, second = bent.char_polygons
+    assert first == ((0.0, 10.0), (10.0, 0.0), (10.0, 10.0), (0.0, 20.0))
+    assert second == ((10.0, 0.0), (20.0, 10.0), (20.0, 20.0), (10.0, 10.0))
+    assert TextWord("a", top, 0.9, ((0.0, 1.0),)).char_polygons == ()

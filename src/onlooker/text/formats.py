@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from onlooker.errors import MediaError
-from onlooker.records import Page, Polygon, TextLine
+from onlooker.records import Page, Polygon, TextLine, TextWord
+from onlooker.records.geometry import bounding_box
 from onlooker.text.lines import corners_of, direction_of
 
 Picture = npt.NDArray[np.uint8]
@@ -51,7 +52,10 @@ def _scaled(polygon: Polygon, factor: float) -> Polygon:
 
 
 def page_to_json(page: Page) -> dict[str, object]:
-    """Return a page as plain objects: lines with words, their polygons (pixels) and confidence."""
+    """Return a page as plain objects: lines with words, their polygons (pixels) and confidence.
+
+    Words whose characters have known places list a polygon for each in ``characters``.
+    """
     return {
         "width": page.width,
         "height": page.height,
@@ -67,6 +71,11 @@ def page_to_json(page: Page) -> dict[str, object]:
                         "confidence": round(word.confidence, 4),
                         "polygon": _rounded(word.polygon),
                     }
+                    | (
+                        {"characters": [_rounded(one) for one in word.char_polygons]}
+                        if word.char_polygons
+                        else {}
+                    )
                     for word in line.words
                 ],
             }
@@ -93,7 +102,7 @@ _HOCR_HEAD = """<?xml version="1.0" encoding="UTF-8"?>
   <title>{title}</title>
   <meta http-equiv="Content-Type" content="text/html;charset=utf-8"/>
   <meta name="ocr-system" content="onlooker {version}"/>
-  <meta name="ocr-capabilities" content="ocr_page ocr_line ocrx_word"/>
+  <meta name="ocr-capabilities" content="ocr_page ocr_line ocrx_word ocrx_cinfo"/>
  </head>
  <body>
 """
@@ -134,9 +143,20 @@ def _hocr_line(line: TextLine, key: str) -> Iterator[str]:
     for column, word in enumerate(line.words, start=1):
         yield (
             f'    <span class="ocrx_word" id="word_{key}_{column}" title="{_bbox(word.box)}; '
-            f'x_wconf {round(100 * word.confidence)}">{_xml(word.text)}</span>\n'
+            f'x_wconf {round(100 * word.confidence)}">{_hocr_characters(word)}</span>\n'
         )
     yield "   </span>\n"
+
+
+def _hocr_characters(word: TextWord) -> str:
+    """Write the text of a word, with a box around each character where they are known."""
+    polygons = word.char_polygons
+    if len(polygons) != len(word.text):
+        return _xml(word.text)
+    return "".join(
+        f'<span class="ocrx_cinfo" title="x_bboxes {_bbox(bounding_box(one))[5:]}">{_xml(c)}</span>'
+        for c, one in zip(word.text, polygons, strict=True)
+    )
 
 
 def _bbox(box: tuple[float, float, float, float]) -> str:

@@ -134,8 +134,8 @@ class Rescorer:
             greedy: What greedy decoding made of it.
 
         Returns:
-            The same where it is sure, or a formula; else the likeliest text, its confidence being, as ever, the
-            geometric mean over its characters, here of the probability of the whole.
+            The same where it is sure, or a formula; else the likeliest text, its confidence being,
+            as ever, the geometric mean over its characters, here of the probability of the whole.
         """
         if (
             not greedy.text
