@@ -186,6 +186,16 @@ def test_lines_read_without_confidence_are_read_word_by_word():
     assert {word.confidence for word in page.words} == {0.99}
 
 
+def test_small_type_is_sought_in_the_enlarged_page():
+    words = [(10 + 40 * i, 6 + 16 * row, 30, 8, 0) for row in range(8) for i in range(6)]
+    detector = FakeDetector()
+    page = TextReader(detector, LineRecognizer(0.95))(picture(*words))
+    assert detector.calls == 2
+    assert [line.text for line in page.lines] == ["ab ab ab ab ab ab"] * 8
+    for word, (x, y, w, h, _) in zip(page.words, words, strict=True):
+        assert word.box == pytest.approx((x, y, x + w, y + h), abs=1.0)
+
+
 def test_words_of_a_photo_are_read_one_by_one():
     recognizer = LineRecognizer(0.95)
     TextReader(FakeDetector(), recognizer)(picture(*a_page()[:10]))

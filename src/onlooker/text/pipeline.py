@@ -36,6 +36,15 @@ TURN_WIDE = 0.4
 upright pages eight in ten are, on turned ones, whose lines fall apart into letters, one in ten."""
 TURN_FACTOR = 1.5
 """So much more must be legible in the turned picture."""
+SMALL_PLACES = 40
+"""A picture with so many places is a page, and worth a second look if they are small."""
+SMALL_PX = 13.0
+"""Median height of places below which words of a page run together: type of 8 points at 100 dpi is
+10 pixels high there, of 10 points 14."""
+ENLARGED_PX = 20.0
+"""Height to which they are enlarged, by 2 at most: more shows nothing new."""
+ENLARGED_SIDE = 2560
+"""Longest side of an enlarged picture."""
 DETECTOR = "db.synth1"
 RECOGNIZER = "ctc.synth1"
 
@@ -211,7 +220,7 @@ class TextReader:
             The words, the places that could not be read, and whether lines seem to run to the right
             (or the left) rather than up or down.
         """
-        found = sorted(self.detector([pixels])[0], key=lambda text: (text.polygon, text.confidence))
+        found = self._find(pixels)
         in_lines, alone = self._read_lines(pixels, found)
         readings = [
             (place, polygon, reading, alternations(reading.text))
@@ -236,6 +245,27 @@ class TextReader:
         sizes = [_size(corners_of(place.polygon)) for place in found]
         wide = sum(width >= self.config.tall_aspect * height for width, height in sizes)
         return words, unread, len(found) < TURN_PLACES or wide >= TURN_WIDE * len(found)
+
+    def _find(self, pixels: Picture) -> list[DetectedText]:
+        """Find words, those of a page in small type in the enlarged picture."""
+        found = self.detector([pixels])[0]
+        if len(found) >= SMALL_PLACES:
+            height = float(np.median([_size(corners_of(place.polygon))[1] for place in found]))
+            factor = min(ENLARGED_PX / max(height, 1.0), 2.0, ENLARGED_SIDE / max(pixels.shape[:2]))
+            if height < SMALL_PX and factor > 1.2:
+                size = (round(pixels.shape[1] * factor), round(pixels.shape[0] * factor))
+                large = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC)
+                back = np.array([pixels.shape[1] / size[0], pixels.shape[0] / size[1]])
+                found = [
+                    replace(
+                        place,
+                        polygon=tuple(
+                            (float(x), float(y)) for x, y in np.asarray(place.polygon) * back
+                        ),
+                    )
+                    for place in self.detector([cast(Picture, large)])[0]
+                ]
+        return sorted(found, key=lambda place: (place.polygon, place.confidence))
 
     def _read_lines(
         self, pixels: Picture, found: Sequence[DetectedText]
