@@ -106,3 +106,16 @@ def test_every_task_of_the_table_is_there_and_refuses_what_is_no_folder(capsys, 
     code, _, err = run(capsys, task, "--data", tmp_path)
     assert code == 1
     assert str(tmp_path) in err
+
+
+def test_decoding_is_for_recognition(capsys, scenes):
+    code, _, err = run(capsys, "text.spotting", "--data", str(scenes), "--decoding", "greedy")
+    assert code == 2
+    assert "are for text.recognition" in err
+
+
+def test_a_lexicon_that_cannot_be_read(capsys, scenes):
+    where = str(scenes / "none.txt")
+    code, _, err = run(capsys, "text.recognition", "--data", str(scenes), "--lexicon", where)
+    assert code == 1
+    assert "none.txt cannot be read" in err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from onlooker.errors import WeightsError
+from onlooker.errors import ConfigError, WeightsError
 from onlooker.metrics import EvaluationConfig
 from onlooker.text.charset import NUM_CLASSES, encode
 from onlooker.text.recognition.predict import (
@@ -135,6 +136,40 @@ def test_evaluation_runs_through_the_predictor(tmp_path: Path) -> None:
     assert report.n == 3
     assert report.metrics["word_accuracy"] == 1.0
     assert report.metrics["cer"] == 0.0
+
+
+@pytest.mark.weights
+def test_words_of_scenes_are_cut_out_and_measured(tmp_path: Path) -> None:
+    from onlooker.text.recognition.evaluate import evaluate
+
+    scene = np.full((200, 300, 3), 250, np.uint8)
+    exit_sign, turned = word("EXIT"), cv2.rotate(word("lecture"), cv2.ROTATE_90_CLOCKWISE)
+    scene[20 : 20 + exit_sign.shape[0], 30 : 30 + exit_sign.shape[1]] = exit_sign
+    scene[50 : 50 + turned.shape[0], 200 : 200 + turned.shape[1]] = turned
+    cv2.imwrite(str(tmp_path / "a.png"), scene[:, :, ::-1])
+    height, width = exit_sign.shape[:2]
+    box = [[30, 20], [30 + width, 20], [30 + width, 20 + height], [30, 20 + height]]
+    top, left, bottom, right = 50, 200, 50 + turned.shape[0], 200 + turned.shape[1]
+    # Begins where the word begins: at its own top left.
+    runs_down = [[right, top], [right, bottom], [left, bottom], [left, top]]
+    words = [
+        {"polygon": box, "text": "EXIT", "ignore": False},
+        {"polygon": runs_down, "text": "lecture", "ignore": False},
+        {"polygon": box, "text": "東京", "ignore": False},
+        {"polygon": box, "text": "###", "ignore": True},
+    ]
+    (tmp_path / "annotations.jsonl").write_text(json.dumps({"image": "a.png", "words": words}))
+    for decoding in ("lm", "greedy"):
+        report = evaluate(EvaluationConfig(data=tmp_path, decoding=decoding))
+        assert report.n == 3
+        assert report.metrics["word_accuracy"] == pytest.approx(2 / 3)
+        assert report.metrics["labels_outside_charset"] == 1
+        assert ("ngram" in report.model_name) == (decoding == "lm")
+    (tmp_path / "lexicon.txt").write_text("EXIT\n")
+    with pytest.raises(ConfigError, match="needs the decoding 'lm'"):
+        evaluate(
+            EvaluationConfig(data=tmp_path, decoding="greedy", lexicon=tmp_path / "lexicon.txt")
+        )
 
 
 @pytest.mark.weights
