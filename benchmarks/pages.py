@@ -27,8 +27,9 @@ Measures, each summed over the pages of a set (micro average):
 
 Before comparing, both sides are normalised: Unicode NFKC of what the charset lacks, twins by looks
 mapped as in `onlooker.text.charset.normalize`, white space of any kind and length one space.
-Characters that then still are not in the charset are dropped from both sides and counted in
-``outside_charset``, as a share of the layer's characters.
+Bullets that stand alone are dropped from both sides: half of the decks draw them with a font whose
+characters mean nothing, so that their layers lack them. Characters that then still are not in the
+charset are dropped from both sides and counted in ``outside_charset``, as a share of the layer's.
 
 Every system runs in a process of its own, as in `reader.py`; Tesseract with ``--psm 3``.
 """
@@ -71,6 +72,7 @@ MOST_OVERLAID = 0.02
 MAX_SKEW_DEG = 3.0
 NOISE = (2.0, 8.0)
 JPEG_QUALITY = 40
+BULLETS = frozenset("•·▪◦●○■□▶►➢❖✓*")
 IN_CHARSET = frozenset(CHARSET)
 
 
@@ -166,7 +168,7 @@ def fold(text: str) -> tuple[str, int]:
     """Normalise text; return it and how many characters were dropped as outside the charset."""
     text = normalize(text)
     text = "".join(c if c in IN_CHARSET else unicodedata.normalize("NFKC", c) for c in text)
-    pieces = " ".join(normalize(text).split())
+    pieces = " ".join(piece for piece in normalize(text).split() if piece not in BULLETS)
     kept = "".join(c for c in pieces if c in IN_CHARSET)
     return " ".join(kept.split()), len(pieces) - len(kept)
 

@@ -187,7 +187,7 @@ def test_lines_read_without_confidence_are_read_word_by_word():
 
 
 def test_small_type_is_sought_in_the_enlarged_page():
-    words = [(10 + 40 * i, 6 + 16 * row, 30, 8, 0) for row in range(8) for i in range(6)]
+    words = [(10 + 36 * i, 6 + 16 * row, 30, 8, 0) for row in range(8) for i in range(6)]
     detector = FakeDetector()
     page = TextReader(detector, LineRecognizer(0.95))(picture(*words))
     assert detector.calls == 2

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from onlooker.errors import ConfigError, MediaError
 from onlooker.records import DetectedText, Page, Polygon, Producer, RecognizedText, TextWord
-from onlooker.text.lines import corners_of, group_lines, strips_of, turned
+from onlooker.text.lines import Strip, corners_of, group_lines, strips_of, turned
 
 if TYPE_CHECKING:
     from onlooker.hub import Weights
@@ -294,7 +294,25 @@ class TextReader:
                     probability=word.confidence,
                 )
                 read.append((place, word.polygon, text))
+        read.extend(self._read_marks(pixels, [s for s in strips if done.issuperset(s.members)]))
         return read, [place for at, place in enumerate(found) if at not in done]
+
+    def _read_marks(
+        self, pixels: Picture, strips: Sequence[Strip]
+    ) -> Iterator[tuple[DetectedText, Polygon, RecognizedText]]:
+        """Read the bullets and figures before lines, which a detector of words passes over."""
+        from onlooker.text.marks import is_figure, marks_of
+
+        marks = list(marks_of(pixels, strips))
+        readings = self._recognize(pixels, [(m.corners, 0) for m in marks if not m.is_bullet])
+        for mark in marks:
+            # That it is round was measured; how sure that makes a bullet was not.
+            reading = RecognizedText("•", 1.0) if mark.is_bullet else next(readings)
+            if reading.confidence >= self.config.min_confidence and (
+                mark.is_bullet or is_figure(reading.text)
+            ):
+                polygon = tuple((float(x), float(y)) for x, y in mark.corners)
+                yield DetectedText(polygon, reading.confidence), polygon, reading
 
     def _readings(
         self, pixels: Picture, found: Sequence[DetectedText]

@@ -20,6 +20,8 @@ PAGE_PLACES = 20
 """A picture is a page if so many places stand in lines of `LINE_PLACES` and more: a slide of few
 words has fifty, a photo of a sign fewer than ten."""
 LINE_PLACES = 3
+RULES = ("|", "/", "\\", "I", "l")
+"""What rules between the cells of a table are read as."""
 MAX_ASPECT = 45.0
 """Longest strip in heights: the recogniser squeezes what is wider than 50."""
 
@@ -41,10 +43,15 @@ class Strip:
     @property
     def corners(self) -> Floats:
         """Corners (4, 2) around all places, clockwise from the top left."""
-        low, high = self.boxes[:, :2].min(axis=0), self.boxes[:, 2:].max(axis=0)
-        return self._back(np.array([*low, *high]))
+        return self.back(self.box)
 
-    def _back(self, box: Floats) -> Floats:
+    @property
+    def box(self) -> Floats:
+        """Left, top, right, bottom of all places, along the line."""
+        low, high = self.boxes[:, :2].min(axis=0), self.boxes[:, 2:].max(axis=0)
+        return np.array([*low, *high])
+
+    def back(self, box: Floats) -> Floats:
         """Bring a box along the line into the picture → corners (4, 2)."""
         left, top, right, bottom = box
         quad = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
@@ -55,7 +62,8 @@ class Strip:
         """Give words read from the strip the outline of the place that is theirs alone.
 
         Where one place holds two words, or two places one, the outline that the recogniser's
-        columns tell is kept.
+        columns tell is kept. Strokes where no place was found are left out: in a table they are the
+        rules between its cells.
         """
         if not words:
             return []
@@ -73,6 +81,8 @@ class Strip:
         settled = []
         for at, word in enumerate(words):
             places = np.flatnonzero(belongs[at])
+            if not len(places) and word.text in RULES:
+                continue
             if len(places) == 1 and belongs[:, places[0]].sum() == 1:
                 word = self._settled(word, spans[at], self.boxes[places[0]])
             settled.append(word)
@@ -87,7 +97,7 @@ class Strip:
 
         return replace(
             word,
-            polygon=tuple((float(x), float(y)) for x, y in self._back(box)),
+            polygon=tuple((float(x), float(y)) for x, y in self.back(box)),
             char_spans=tuple((within(a), within(b)) for a, b in word.char_spans),
         )
 

@@ -1,0 +1,133 @@
+"""Marks before the lines of a page: bullets, and the figures of lists and headings.
+
+A detector of words passes over a dot or a lone figure. On a page they stand where nothing else
+does: left of a line, on its height, with white before them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from onlooker.text.lines import Strip
+
+Picture = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float64]
+
+REACH_HEIGHTS = 3.0
+"""How far left of its line a mark stands at most, in heights of the line."""
+BESIDE_HEIGHTS = 0.3
+"""White between a mark and whatever stands further left."""
+LEAST_CONTRAST = 40.0
+"""Grey levels between ink and ground; noise and JPEG leave 20."""
+DISC_HEIGHTS = (0.1, 0.55)
+"""Diameters of bullets, in heights of a line."""
+DISC_FILL = (0.62, 0.93)
+"""Share of its box that a disc fills: 0.785; squares and triangles fill more or less."""
+_FIGURES = re.compile(r"\(?\d{1,2}[.):]?")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that stands before a line.
+
+    Attributes:
+        corners: Array (4, 2), clockwise from the top left.
+        is_bullet: It is a round dot. Else it has to be read.
+    """
+
+    corners: Floats
+    is_bullet: bool
+
+
+def is_figure(text: str) -> bool:
+    """Say whether a mark that was read numbers a line.
+
+    Example:
+        >>> is_figure("2."), is_figure("(12)"), is_figure("l")
+        (True, True, False)
+    """
+    return _FIGURES.fullmatch(text) is not None
+
+
+def marks_of(pixels: Picture, strips: Sequence[Strip]) -> Iterator[Mark]:
+    """Look for marks left of lines.
+
+    Args:
+        pixels: Picture (H, W, 3).
+        strips: The lines of a page; a piece of a longer line has the piece before it as neighbour,
+            so that nothing is found between.
+
+    Yields:
+        At most one mark a line.
+    """
+    from onlooker.text.pipeline import cut_out
+
+    if not strips:
+        return
+    boxes = np.array([strip.box for strip in strips])  # each along its own line
+    for at, strip in enumerate(strips):
+        left, top, right, bottom = boxes[at]
+        height = bottom - top
+        beside = (boxes[:, 1] < bottom) & (boxes[:, 3] > top) & (boxes[:, 0] < left)
+        beside[at] = False
+        reach = REACH_HEIGHTS * height
+        if beside.any():
+            reach = min(reach, left - float(boxes[beside, 2].max()) - BESIDE_HEIGHTS * height)
+        if reach < BESIDE_HEIGHTS * height:
+            continue
+        # With the beginning of the line, which shows what ink and ground are.
+        ahead = min(right - left, 3.0 * height)
+        around = strip.back(np.array([left - reach, top, left + ahead, bottom]))
+        crop = cv2.cvtColor(cut_out(pixels, around), cv2.COLOR_RGB2GRAY)
+        found = _mark(crop, round(crop.shape[1] * reach / (reach + ahead)))
+        if found is None:
+            continue
+        (x0, y0, x1, y1), is_bullet = found
+        scale = (reach + ahead) / crop.shape[1]
+        box = np.array([x0 * scale, y0 * scale, x1 * scale, y1 * scale])
+        yield Mark(strip.back(box + np.array([left - reach, top, left - reach, top])), is_bullet)
+
+
+def _mark(grey: Picture, before: int) -> tuple[tuple[int, int, int, int], bool] | None:
+    """Find a mark in the first ``before`` columns of a line → its box, whether it is a bullet."""
+    height = grey.shape[0]
+    ground = float(np.median(grey))
+    off = np.abs(grey.astype(np.float32) - ground)
+    contrast = float(np.percentile(off[:, before:], 97)) if before < grey.shape[1] else 0.0
+    if contrast < LEAST_CONTRAST:
+        return None
+    ink = (off > 0.45 * contrast).astype(np.uint8)
+    ink[:, max(0, before - round(0.1 * height)) :] = 0
+    # Figures of one number are one thing.
+    joined = cv2.dilate(ink, np.ones((1, max(1, round(0.25 * height))), np.uint8))
+    columns = np.flatnonzero(joined.any(axis=0))
+    if not len(columns):
+        return None
+    breaks = np.flatnonzero(np.diff(columns) > 1)
+    start = int(columns[breaks[-1] + 1]) if len(breaks) else int(columns[0])
+    own = np.flatnonzero(ink[:, start:].any(axis=0)) + start
+    if not len(own):
+        return None
+    x0, x1 = int(own[0]), int(own[-1]) + 1
+    rows = np.flatnonzero(ink[:, x0:x1].any(axis=1))
+    y0, y1 = int(rows[0]), int(rows[-1]) + 1
+    if x0 <= 1 or len(breaks) > 1 or x1 - x0 > 1.6 * height or (y0 == 0 and y1 == height):
+        return None  # part of something larger: a picture, a rule, the frame of a table
+    wide, high = (x1 - x0) / height, (y1 - y0) / height
+    fill = float(ink[y0:y1, x0:x1].mean())
+    middle = (y0 + y1) / 2 / height
+    is_bullet = (
+        all(DISC_HEIGHTS[0] <= side <= DISC_HEIGHTS[1] for side in (wide, high))
+        and 0.7 <= wide / high <= 1.4
+        and DISC_FILL[0] <= fill <= DISC_FILL[1]
+        and 0.3 <= middle <= 0.75
+    )
+    if not is_bullet and high < 0.35:
+        return None  # a dash, a smudge
+    return (x0, y0, x1, y1), is_bullet
