@@ -17,7 +17,7 @@ from onlooker.errors import ConfigError, WeightsError
 from onlooker.hub import choose, resolve
 from onlooker.records.text import RecognizedText
 from onlooker.runtime.session import open_session
-from onlooker.text.charset import NUM_CLASSES, encode
+from onlooker.text.charset import NUM_CLASSES
 from onlooker.text.recognition.calibration import Calibration
 from onlooker.text.recognition.decoding import decode_greedy, log_softmax
 from onlooker.text.recognition.language_model import LanguageModel
@@ -39,7 +39,7 @@ MAX_WIDTH_PX = 1600
 #: Total width of crops that run at once: some 40 MB of activations.
 BATCH_WIDTH_PX = 4096
 #: How logits become text: the best class of each column, or doubtful words weighed again with a
-#: language model, which reads more words right and no fewer codes (benchmarks/decoding.py).
+#: language model: more words right and no fewer codes (recipes/text.recognition/words/card.md).
 DECODINGS = ("greedy", "lm")
 DECODING = "lm"
 #: Grey levels added to the deviation, so that an even surface is not blown up to noise.
@@ -188,23 +188,21 @@ class TextRecognizer:
                 found[index] = self._rescorer.rank(log_softmax(row), one.text)[:count]
         return found
 
-    def classify(self, crops: Sequence[Crop], characters: str) -> list[str]:
-        """Say which of ``characters`` each crop of a single character shows.
+    def distributions(self, crops: Sequence[Crop]) -> list[npt.NDArray[np.float32]]:
+        """Say what the network sees along each crop, undecoded.
 
         Args:
             crops: As for reading.
-            characters: The choices, all in the charset.
 
         Returns:
-            One character a crop: the one whose probability is highest in any column.
+            For each crop the logarithms of the probabilities of the classes of the charset in its
+            columns, ``(T, classes)``, evenly spread from left to right; T is 0 for a crop without
+            any pixel.
         """
-        choices = np.array(encode(characters))
-        found = [""] * len(crops)
+        found = [np.zeros((0, NUM_CLASSES), np.float32)] * len(crops)
         for indices, logits in self.logits_of(_prepared(crops)):
-            odds = logits - np.logaddexp.reduce(logits, axis=2, keepdims=True)
-            best = odds[:, :, choices].max(axis=1).argmax(axis=1)
-            for index, one in zip(indices, best.tolist(), strict=True):
-                found[index] = characters[one]
+            for index, row in zip(indices, log_softmax(logits), strict=True):
+                found[index] = row
         return found
 
     def logits_of(

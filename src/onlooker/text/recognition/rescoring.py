@@ -41,13 +41,15 @@ _FORMULA = frozenset(GREEK + MATHS + "=|<>^{}[]~·")
 class RescoringConfig:
     """How a picture, a language and a lexicon are weighed.
 
-    The weights were chosen on held-out rendered crops (benchmarks/decoding.py prints the grid).
+    The weights were chosen on held-out rendered crops
+    (``recipes/text.recognition/ctc/calibrate.py SHARD --grid``).
 
     Attributes:
         language: Weight of log p(text).
         length: Bonus for each character.
         lexicon: Bonus for a word of the lexicon.
-        doubtful: Readings with at least this confidence are left alone.
+        doubtful: Readings with at least this confidence are left alone,
+        hopeless: and so are those with less than this: noise that no language mends.
         gap: A line is decoded word by word where a space has this probability.
         beam: Texts that are weighed.
 
@@ -59,8 +61,9 @@ class RescoringConfig:
     length: float = 2.0
     lexicon: float = 6.0
     doubtful: float = 0.995
+    hopeless: float = 0.3
     gap: float = 0.8
-    beam: int = 20
+    beam: int = 16
 
     def __post_init__(self) -> None:
         if self.language < 0 or self.lexicon < 0 or self.beam < 1:
@@ -134,12 +137,13 @@ class Rescorer:
             greedy: What greedy decoding made of it.
 
         Returns:
-            The same where it is sure, or a formula; else the likeliest text, its confidence being,
-            as ever, the geometric mean over its characters, here of the probability of the whole.
+            The same where it is sure, hopeless, or a formula; else the likeliest text. Its
+            confidence is, as ever, the geometric mean over its characters, here of the probability
+            of the whole.
         """
         if (
             not greedy.text
-            or greedy.confidence >= self.config.doubtful
+            or not self.config.hopeless <= greedy.confidence < self.config.doubtful
             or not _FORMULA.isdisjoint(greedy.text)
         ):
             return greedy
