@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
 TASKS: dict[str, tuple[str, str]] = {
     "text.recognition": ("onlooker.text.recognition.evaluate", "evaluate"),
-    "text.characters": ("onlooker.text.recognition.evaluate", "evaluate_characters"),
+    "text.characters": ("onlooker.text.characters.evaluate", "evaluate"),
     "text.detection": ("onlooker.text.detection.evaluate", "evaluate"),
     "text.spotting": ("onlooker.text.spotting.evaluate", "evaluate"),
+    "text.video": ("onlooker.text.video.evaluate", "evaluate"),
 }
 """Task → where its ``evaluate(config) -> Report`` lives; loaded when it is asked for."""
 
@@ -41,6 +42,7 @@ TASKS: dict[str, tuple[str, str]] = {
     type=click.Path(path_type=Path),
     help="Of text.recognition: a file of words that are expected, one a line.",
 )
+@click.option("--method", help="Of text.detection: db (its default) or mser.")
 @json_option
 def command(
     task: str,
@@ -49,6 +51,7 @@ def command(
     limit: int | None,
     decoding: str | None,
     lexicon: Path | None,
+    method: str | None,
     as_json: bool,
 ) -> None:
     """Measure the shipped network of TASK on labelled data.
@@ -59,13 +62,16 @@ def command(
       text.characters    single characters cut from word crops
       text.detection     pictures → places of words
       text.spotting      pictures → words, found and read
+      text.video         clips → lines followed over frames
     """  # noqa: D301 (click wants the character itself)
     from onlooker.metrics import EvaluationConfig
 
     if task != "text.recognition" and (decoding or lexicon):
         raise click.UsageError("--decoding and --lexicon are for text.recognition")
+    if task != "text.detection" and method:
+        raise click.UsageError("--method is for text.detection")
     config = EvaluationConfig(
-        data=data, split=split, limit=limit, decoding=decoding, lexicon=lexicon
+        data=data, split=split, limit=limit, decoding=decoding, lexicon=lexicon, method=method
     )
     module, name = TASKS[task]
     evaluate: Callable[[EvaluationConfig], Report] = getattr(importlib.import_module(module), name)

@@ -51,8 +51,16 @@ class _Reading:
 
 
 @click.command("read", short_help="Print the text in pictures and PDFs.")
-@click.argument(
-    "photos", metavar="PHOTO...", nargs=-1, required=True, type=click.Path(path_type=Path)
+@click.argument("photos", metavar="PHOTO...", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--video",
+    metavar="FILE|camera|N",
+    help="Follow the text of a video, or of camera N (camera: the first one), live.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --video: write it as FILE.mp4 with boxes and text drawn over it.",
 )
 @json_option
 @click.option(
@@ -81,6 +89,8 @@ class _Reading:
 @click.option("--pages", default="", metavar="1-3,7", help="Only these pages of PDFs.")
 def command(
     photos: tuple[Path, ...],
+    video: str | None,
+    out: Path | None,
     as_json: bool,
     form: str,
     overlay: Path | None,
@@ -93,7 +103,21 @@ def command(
     A page of a PDF that carries its text is not read again. --json prints one object a picture and
     line: lines, words, their polygons in pixels, confidence. A file that cannot be read is reported
     and the others go on; the exit status is then 1.
+
+    With --video, each line of text is followed while it is seen, and printed with its span when it
+    is over; --json prints one object a line of text, with its places over time.
     """
+    if video is not None:
+        if photos or form != "text" or overlay or output or lexicon or pages:
+            raise click.UsageError("--video stands alone, or with --json and --out")
+        from onlooker.cli.read_video import read_video
+
+        read_video(video, as_json=as_json, out=out)
+        return
+    if out is not None:
+        raise click.UsageError("--out needs --video")
+    if not photos:
+        raise click.UsageError("Missing argument 'PHOTO...'.")
     if as_json and form != "text":
         raise click.UsageError("--json and --format exclude each other")
     if form == "pdf" and output is None:

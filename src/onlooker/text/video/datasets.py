@@ -34,7 +34,8 @@ class TrueTrack:
         id: Number within the clip.
         words: What it says, word by word.
         start_s: Time of the first frame that shows it: at half of its opacity or more, and with
-            half of its area inside the picture or more.
+            half of its area inside the picture or more. Less than half a second without that, as
+            at the edge of a shaking picture, does not end it.
         end_s: Time of the first frame that does not show it any more.
         ignore: Whether nobody could be asked to read it: too short, too small, no letter or digit.
         times_s: ``(k,)``, rising: moments at which the places are given. Between two of them places

@@ -106,10 +106,18 @@ class CameraEstimator:
 
     def __init__(self) -> None:
         self._points: Points = np.zeros((0, 2), np.float32)
+        self._known: Grey | None = None  # each cell as it was when it last changed
 
     def between(self, before: Grey, after: Grey) -> Motion:
         """Compare two frames that follow each other."""
-        cells = changed_cells(before, after)
+        if self._known is None:
+            self._known = before.copy()
+        # Against the frame before, a slow fade would never change anything.
+        cells = changed_cells(self._known, after)
+        if cells.any():
+            size = after.shape[::-1]
+            mask = cv2.resize(cells.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+            cv2.copyTo(after, mask, self._known)
         share = float(cells.mean())
         if share < 0.02:
             self._points = np.zeros((0, 2), np.float32)

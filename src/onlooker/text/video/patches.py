@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from onlooker.text.video.motion import STILL, Affine, Grey, Points, apply, compose, corners
+from onlooker.text.video.motion import STILL, Affine, Grey, Points, apply, compose, corners, shifted
 
 Floats = npt.NDArray[np.float64]
 Gradients = npt.NDArray[np.float32]
@@ -27,6 +27,10 @@ MIN_LIKENESS = 0.4
 _STROKES = 0.25
 """Gradients of less than this share of the strongest are ground, not strokes."""
 _POINTS = 14
+_BAND_PX = 6
+_SEARCHED_ASPECT = 2.5
+"""Shorter words are found by chance in others."""
+_SURE_OF_FAR = 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,6 +71,7 @@ class Template:
         high = np.clip(high, low + 2, (columns, rows))
         self.origin = low.astype(np.float64)
         self.size = (int(high[0] - low[0]), int(high[1] - low[1]))
+        self.middle = self.origin + np.array(self.size) / 2
         part = grey[low[1] : high[1], low[0] : high[0]]
         labels = np.zeros(part.shape, np.uint8)
         for number, polygon in enumerate(polygons[:254], 1):
@@ -122,6 +127,40 @@ class Template:
             shift[1] += _peak(scores[row - 1 : row + 2, column])
         # Shifts are measured in the template's frame.
         return Check(opacity, float(likeness), pose[:, :2] @ shift, shares)
+
+    def search(self, grey: Grey, pose: Affine) -> Affine | None:
+        """Look for the line far off: in the band to its left and right, and above and below.
+
+        Lines fly in and out by many of their heights a frame; few do so at a slant.
+
+        Args:
+            grey: The reduced frame.
+            pose: Where it was last.
+
+        Returns:
+            Where it is, or None.
+        """
+        width, height = self.size
+        rows, columns = grey.shape
+        if self.energy <= 0 or width < _SEARCHED_ASPECT * height:
+            return None
+        if np.abs(pose[:, :2] - STILL[:, :2]).max() > 0.04:
+            return None
+        x, y = apply(pose, self.origin)
+        best: tuple[float, Affine] | None = None
+        for window in (
+            (-width // 2, int(y) - _BAND_PX, columns + width, height + 2 * _BAND_PX),
+            (int(x) - _BAND_PX, -height, width + 2 * _BAND_PX, rows + 2 * height),
+        ):
+            left, top, w, h = window
+            seen = _gradients(grey, np.array([[1.0, 0, left], [0, 1.0, top]]), (w, h))
+            scores = cv2.matchTemplate(seen, self._strokes, cv2.TM_CCORR)
+            row, column = divmod(int(scores.argmax()), scores.shape[1])
+            moved = shifted(pose, np.array([left + column - x, top + row - y]))
+            found = self.check(grey, moved)
+            if found.there and found.likeness > max(_SURE_OF_FAR, best[0] if best else 0.0):
+                best = (found.likeness, moved)
+        return best[1] if best else None
 
     def box(self, pose: Affine) -> Floats:
         """Return the upright box around it in another frame: x0, y0, x1, y1."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from rapidfuzz.distance import Levenshtein
 
 from onlooker.records import Polygon, TextLine, TextTrack, TextWord
 from onlooker.text.video.motion import (
@@ -33,18 +34,33 @@ _SURE_OPACITY, _SURE_LIKENESS = 0.8, 0.7
 _KEPT_PX = 0.15
 """Places that differ by less are the same, in pixels of the reduced frame."""
 _STRAY_PX = 1.0
+_SAME = 0.5
+_SAME_TEXT = 0.7
+_TELLING_PX = 1.0
+"""A camera that moved by less does not tell whether a line moves with it."""
+_SEARCHES = 3
+"""So many frames long a line that is lost is looked for far off."""
 _BRIGHTER = 1.2
 """A line whose strokes have gained so much was fading in when it was first read."""
 
 
 @dataclass(slots=True, eq=False)
 class Slot:
-    """A word of a line: where it stands (in the line's first frame), and its readings."""
+    """A word of a line.
+
+    Attributes:
+        polygon: Where it stands in the line's first frame.
+        readings: What key frames gave.
+        misses: Key frames on which it was not found.
+        faded_s: Since when its strokes are gone, while those of the line are there.
+        changed_s: Since when they are no more what they were.
+    """
 
     polygon: Floats
     readings: list[Reading] = field(default_factory=list)
     misses: int = 0
     faded_s: float | None = None
+    changed_s: float | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -57,6 +73,7 @@ class Walker:
         check: How it was last found.
         pace: By how much it moved in the last step (x, y).
         with_camera: How often it moved with the camera, less how often it did not.
+        blind: Steps since it was last found.
     """
 
     template: Template
@@ -64,6 +81,7 @@ class Walker:
     check: Check
     pace: Floats = field(default_factory=lambda: np.zeros(2))
     with_camera: int = 0
+    blind: int = 0
 
 
 def walk(
@@ -120,27 +138,35 @@ def _own_motion(start: Floats, end: Points, good: npt.NDArray[np.bool_]) -> Floa
 
 def _follow(walker: Walker, after: Grey, camera: Affine | None, own: Floats | None) -> None:
     """Try the motions that are possible; without any that fits, go where the line was led."""
-    tries: list[tuple[Affine, int]] = [(walker.pose, -1)]
+    tries = [walker.pose]
     if camera is not None:
-        tries.append((compose(camera, walker.pose), 1))
+        tries.append(compose(camera, walker.pose))
     if own is not None:
-        tries.append((shifted(walker.pose, own), 0))
+        tries.append(shifted(walker.pose, own))
     if np.abs(walker.pace).max() > 0.2:
-        tries.append((shifted(walker.pose, walker.pace), 0))
-    best: tuple[float, Affine, Check, int] | None = None
-    for pose, kind in tries:
-        found = walker.template.check(after, pose)
-        merit = found.likeness * min(found.opacity, 1.0)
-        if best is None or merit > best[0] + (0.05 if kind == 0 else 0.0):
-            best = (merit, pose, found, kind)
-    assert best is not None
-    _, pose, found, kind = best
+        tries.append(shifted(walker.pose, walker.pace))
+    checks = [walker.template.check(after, pose) for pose in tries]
+    merits = [check.likeness * min(check.opacity, 1.0) for check in checks]
+    best = int(np.argmax(merits))
+    pose, found = tries[best], checks[best]
     if found.there:
-        if camera is not None and kind != 0:
-            walker.with_camera = int(np.clip(walker.with_camera + kind, -5, 5))
+        before = walker.pose
         _settle(walker, pose, found)
+        if camera is not None:
+            middle = walker.template.middle
+            led = apply(compose(camera, before), middle)
+            if np.abs(led - apply(before, middle)).max() > _TELLING_PX:
+                agrees = np.abs(apply(walker.pose, middle) - led).max() < _TELLING_PX / 2
+                vote = 1 if agrees else -1
+                walker.with_camera = int(np.clip(walker.with_camera + vote, -5, 5))
         return
-    if camera is not None and walker.with_camera >= 0:
+    walker.blind += 1
+    if walker.with_camera <= 0 and walker.blind <= _SEARCHES:
+        far = walker.template.search(after, walker.pose)
+        if far is not None:
+            _settle(walker, far, walker.template.check(after, far))
+            return
+    if camera is not None and walker.with_camera > 0:
         pose = compose(camera, walker.pose)
     elif own is not None and np.abs(own).max() > 0.2:
         pose = shifted(walker.pose, own)
@@ -151,13 +177,14 @@ def _follow(walker: Walker, after: Grey, camera: Affine | None, own: Floats | No
 
 
 def _settle(walker: Walker, pose: Affine, found: Check) -> None:
-    middle = walker.template.origin + np.array(walker.template.size) / 2
+    middle = walker.template.middle
     before = apply(walker.pose, middle)
     if np.abs(found.shift).max() > 0.3:
         pose = shifted(pose, found.shift)
     walker.pace = apply(pose, middle) - before
     walker.pose = pose
     walker.check = found
+    walker.blind = 0
 
 
 class Track:
@@ -189,6 +216,7 @@ class Track:
         self.start_s = time_s
         self.floor_s = float("-inf")
         self.brighter = False
+        self.joins: dict[int, int] = {}
         self.lost_s: float | None = None
         self.end_s: float | None = None
         self.best = (readings[0].weight, time_s)
@@ -277,22 +305,117 @@ class Track:
         for number in [n for n in self.recent if n < before]:
             del self.recent[number]
 
-    def result(self, factor: float) -> TextTrack | None:
+    def absorb(self, other: Track, index: int) -> None:
+        """Take in another part of the same line.
+
+        Args:
+            other: The part; not to be used any more.
+            index: Number of a frame of which both know their places.
+        """
+        moved = compose(inverse(self.recent[index]), other.recent[index])
+        for slot in other.slots:
+            slot.polygon = apply(moved, slot.polygon)
+            self.slots.append(slot)
+        self.start_s = min(self.start_s, other.start_s)
+        self.best = max(self.best, other.best)
+        self.hits = max(self.hits, other.hits)
+        self.misses = min(self.misses, other.misses)
+        self.order()
+
+    @property
+    def last_s(self) -> float:
+        """The last moment of which it is known where it was."""
+        return self._held_s if self.end_s is None else self.end_s
+
+    def pose_at(self, time_s: float) -> Affine:
+        """Return where it was at a moment."""
+        after = int(np.searchsorted(self.times, time_s + 1e-6))
+        return self.poses[max(0, after - 1)]
+
+    def continues(self, old: Track) -> bool:
+        """Say whether another line, that is over, is the same: in its place, with its words."""
+        time_s = min(old.last_s, old.best[1] if old.best[1] >= self.start_s else old.last_s)
+        if not self.start_s <= time_s:
+            return False
+        mine, theirs = self.polygons(self.pose_at(time_s)), old.polygons(old.pose_at(time_s))
+        for slot, here in zip(self.slots, mine, strict=True):
+            for other, there in zip(old.slots, theirs, strict=True):
+                low = np.maximum(here.min(axis=0), there.min(axis=0))
+                high = np.minimum(here.max(axis=0), there.max(axis=0))
+                size = (here.max(axis=0) - here.min(axis=0)).prod()
+                if np.maximum(high - low, 0).prod() < _SAME * size:
+                    continue
+                texts = vote(slot.readings)[0], vote(other.readings)[0]
+                if Levenshtein.normalized_similarity(*texts) >= _SAME_TEXT:
+                    return True
+        return False
+
+    def resume(self, old: Track) -> None:
+        """Go on with what is known of a line that was given up: its number, beginning, readings."""
+        self.id = old.id
+        time_s = min(old.last_s, old.best[1]) if old.best[1] >= self.start_s else old.last_s
+        mine, theirs = self.polygons(self.pose_at(time_s)), old.polygons(old.pose_at(time_s))
+        missing: list[Slot] = []
+        for other, there in zip(old.slots, theirs, strict=True):
+            off = np.abs(mine.mean(axis=1) - there.mean(axis=0)).max(axis=1)
+            nearest = int(off.argmin())
+            if off[nearest] < np.ptp(there, axis=0).min():
+                slot = self.slots[nearest]
+                slot.readings = [*other.readings, *slot.readings]
+            else:
+                other.polygon = apply(inverse(self.pose_at(time_s)), there)
+                missing.append(other)
+        self.slots += missing
+        self.order()
+        if old.start_s < self.start_s:
+            self.start_s = old.start_s
+            between = compose(inverse(old.pose_at(time_s)), self.pose_at(time_s))
+            earlier = [i for i, t in enumerate(old.times) if t < self.times[0]]
+            self.poses = [compose(old.poses[i], between) for i in earlier] + self.poses
+            self.times = [old.times[i] for i in earlier] + self.times
+        self.best = max(self.best, old.best)
+        self.hits += old.hits
+
+    def trim(self, width: int, height: int) -> None:
+        """Let it begin and end with half of its area in the picture, as far as is known now."""
+        assert self.end_s is not None
+        if len(self.times) < 2:
+            return
+        inside = [self.inside(width, height, pose) >= MIN_INSIDE for pose in self.poses]
+        # Of several stays in the picture, the one in which it was read best.
+        best = int(np.argmin(np.abs(np.array(self.times) - self.best[1])))
+        if all(inside) or not inside[best]:
+            return
+        first = last = best
+        while first > 0 and inside[first - 1]:
+            first -= 1
+        while last < len(inside) - 1 and inside[last + 1]:
+            last += 1
+        if first > 0:
+            self.start_s = max(self.start_s, self.times[first])
+        if last < len(inside) - 1:
+            self.end_s = min(self.end_s, self.times[last + 1])
+
+    def result(self, factor: float, width: int, height: int) -> TextTrack | None:
         """Return the record, or None where nothing certain was read.
 
         Args:
             factor: Pixels of the frame per pixel of the reduced frame.
+            width: Width of the reduced frame.
+            height: Its height.
         """
         assert self.end_s is not None
-        slots = [slot for slot in self.slots if not _doubtful(slot)]
+        self.slots = [slot for slot in _apart(self.slots) if not _doubtful(slot)]
+        slots = self.slots
         if not slots or (self.hits == 1 and self.misses >= 2):
             return None
+        self.trim(width, height)
         end_s = max(self.end_s, self.start_s)
         kept = [i for i, t in enumerate(self.times) if self.start_s - 1e-6 <= t <= end_s + 1e-6]
         if not kept:
             kept = [len(self.times) - 1]
         every = np.stack([s.polygon for s in slots])
-        places = tuple(_polygons(apply(self.poses[i], every) * factor) for i in kept)
+        places = tuple(as_polygons(apply(self.poses[i], every) * factor) for i in kept)
         times = tuple(self.times[i] for i in kept)
         best_s = min(max(self.best[1], self.start_s), end_s)
         track = TextTrack(
@@ -321,9 +444,25 @@ class Track:
         )
 
 
+def _apart(slots: Sequence[Slot]) -> list[Slot]:
+    """Keep the best read of words that lie on each other: they are parts of one that came in."""
+    kept: list[Slot] = []
+    for slot in sorted(slots, key=lambda slot: -sum(r.weight for r in slot.readings)):
+        low, high = slot.polygon.min(axis=0), slot.polygon.max(axis=0)
+        for other in kept:
+            lower, higher = other.polygon.min(axis=0), other.polygon.max(axis=0)
+            shared = np.maximum(np.minimum(high, higher) - np.maximum(low, lower), 0).prod()
+            if shared > _SAME * min((high - low).prod(), (higher - lower).prod()):
+                break
+        else:
+            kept.append(slot)
+    return [slot for slot in slots if slot in kept]
+
+
 def _doubtful(slot: Slot) -> bool:
     return len(slot.readings) == 1 and slot.misses >= 3
 
 
-def _polygons(corners: Floats) -> tuple[Polygon, ...]:
+def as_polygons(corners: Floats) -> tuple[Polygon, ...]:
+    """Return corners ``(n, 4, 2)`` as polygons."""
     return tuple(tuple((float(x), float(y)) for x, y in word) for word in corners)

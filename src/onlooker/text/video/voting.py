@@ -89,4 +89,3 @@ def _by_character(pivot: str, weights: dict[str, float]) -> str:
             tally[character] = tally.get(character, 0.0) + weight
     voted = "".join(max(tally, key=lambda c: (tally[c], c)) for tally in tallies)
     return voted or pivot
-

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
-import av
 import cv2
 import numpy as np
 
 from onlooker.errors import ConfigError
+from onlooker.media.recording import VideoWriter
 from onlooker.text.synthesis.backgrounds import BackgroundBank
 from onlooker.text.synthesis.corpus import Corpus
 from onlooker.text.synthesis.fonts import FontBank
@@ -21,7 +19,7 @@ from onlooker.text.synthesis.video.clips import KINDS, ClipSynthesizer, PhotoSou
 from onlooker.text.synthesis.video.stage import Clip
 from onlooker.text.video.datasets import TrueClip, write_tracks
 
-CODEC = "libx264"
+_KEY_EVERY_S = 4.0
 CRF = (18, 30)
 """From nearly clean to plainly compressed: what recordings of lectures have."""
 
@@ -148,22 +146,10 @@ def write_clip(path: Path, clip: Clip, *, crf: int = 23) -> None:
         clip: The clip.
         crf: x264's constant rate factor: 18 is nearly clean, 30 plainly compressed.
     """
-    temporary = path.with_name(f".{path.stem}.part.mp4")
-    rate = Fraction(clip.rate_hz).limit_denominator(1001)
-    with av.open(str(temporary), "w") as out:
-        stream: Any = out.add_stream(CODEC, rate=rate)
-        stream.width, stream.height = clip.width, clip.height
-        stream.pix_fmt = "yuv420p"
-        # One thread: the same bytes on every machine.
-        stream.codec_context.thread_count = 1
-        stream.options = {"preset": "veryfast", "crf": str(crf), "g": str(round(4 * clip.rate_hz))}
-        for one in clip.frames():
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(one.picture), format="rgb24")
-            frame.pts = one.index
-            frame.time_base = 1 / rate
-            out.mux(stream.encode(frame))
-        out.mux(stream.encode())
-    temporary.replace(path)
+    options = {"preset": "veryfast", "crf": str(crf), "g": str(round(_KEY_EVERY_S * clip.rate_hz))}
+    with VideoWriter(path, rate_hz=clip.rate_hz, options=options) as video:
+        for frame in clip.frames():
+            video.add(frame.picture, frame.time_s)
 
 
 def contact_sheet(clip: Clip, count: int = 6, width: int = 480) -> np.ndarray:

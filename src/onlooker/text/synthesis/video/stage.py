@@ -24,6 +24,8 @@ Warp = npt.NDArray[np.float64]
 
 MIN_OPACITY = 0.5
 MIN_INSIDE = 0.5
+JOINED_S = 0.5
+"""A line that is away for less than this, at the edge of a shaking picture, goes on."""
 MIN_TRACK_S = 0.5
 """A line shown for less is not asked for: people read some four words a second."""
 MIN_HEIGHT_PX = 11.0
@@ -276,16 +278,20 @@ class Clip:
         running: dict[str, _Run] = {}
         done: list[_Run] = []
         for index in range(self.count):
+            there = {seen.line.key: seen for seen in self._seen(index / self.rate_hz)}
             shown = {
-                seen.line.key: seen
-                for seen in self._seen(index / self.rate_hz)
+                key: seen
+                for key, seen in there.items()
                 if seen.opacity >= MIN_OPACITY and self._inside(seen.polygons) >= MIN_INSIDE
             }
-            done += [running.pop(key) for key in list(running) if key not in shown]
+            for key in [key for key in running if key not in shown]:
+                run = running[key]
+                if key in there and index - run.last < JOINED_S * self.rate_hz:
+                    run.wait(there[key])
+                else:
+                    done.append(running.pop(key))
             for key, seen in shown.items():
-                run = running.setdefault(key, _Run(seen.line.words, index))
-                run.polygons.append(seen.polygons)
-                run.smears.append(seen.smear_px)
+                running.setdefault(key, _Run(seen.line.words, index)).add(index, seen)
         done += running.values()
         done.sort(key=lambda run: (run.first, run.polygons[0][0, 0, 1], run.polygons[0][0, 0, 0]))
         return tuple(run.track(number, self.rate_hz) for number, run in enumerate(done))
@@ -342,8 +348,22 @@ class _Run:
 
     words: tuple[str, ...]
     first: int
+    last: int = -1
     polygons: list[Floats] = field(default_factory=list)
     smears: list[float] = field(default_factory=list)
+    waiting: list[Seen] = field(default_factory=list)
+
+    def add(self, index: int, seen: Seen) -> None:
+        """Take in a frame that shows it, and those before that nearly did."""
+        for one in (*self.waiting, seen):
+            self.polygons.append(one.polygons)
+            self.smears.append(one.smear_px)
+        self.waiting = []
+        self.last = index
+
+    def wait(self, seen: Seen) -> None:
+        """Remember a frame that does not show it; it may come back."""
+        self.waiting.append(seen)
 
     def track(self, number: int, rate_hz: float) -> TrueTrack:
         every = np.stack(self.polygons)  # (frames, n, 4, 2)
