@@ -79,3 +79,49 @@ def test_the_producer_names_the_weights():
     assert made_by.name == "text.reader"
     networks = "+".join(weights.sha256[:12] for weights in shipped_weights())
     assert made_by.weights.startswith(networks + "+")  # and the language model
+
+
+@pytest.mark.parametrize(
+    "kind", ["white", "black", "gradient", "noise", "coarse noise", "stripes", "grid", "disc"]
+)
+def test_nothing_is_read_where_nothing_is_written(reader, kind):
+    height, width = 480, 640
+    y, x = np.mgrid[:height, :width]
+    rng = np.random.default_rng(0)
+    grey = {
+        "white": np.full((height, width), 255.0),
+        "black": np.zeros((height, width)),
+        "gradient": 255.0 * x / width,
+        "noise": rng.normal(128, 40, (height, width)),
+        "coarse noise": np.kron(rng.normal(128, 40, (height // 8, width // 8)), np.ones((8, 8))),
+        "stripes": 255.0 * (x // 16 % 2),
+        "grid": np.where((x % 64 < 2) | (y % 32 < 2), 0.0, 255.0),
+        "disc": np.where((x - 320) ** 2 + (y - 240) ** 2 < 150**2, 40.0, 220.0),
+    }[kind]
+    picture = np.repeat(np.clip(grey, 0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+    assert reader(picture).words == ()
+
+
+def test_two_columns_on_a_skewed_noisy_page(reader):
+    left = [
+        "Reading a page of text",
+        "column after column is",
+        "what readers are used to,",
+        "and so",
+    ]
+    right = [
+        "the second column comes",
+        "after the first one ends,",
+        "not line by line across",
+        "both",
+    ]
+    image = Image.new("RGB", (1000, 520), (250, 250, 246))
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(24)
+    for row in range(8):
+        draw.text((60, 60 + 38 * row), left[row % 4], font=font, fill=(20, 24, 32))
+        draw.text((560, 79 + 38 * row), right[row % 4], font=font, fill=(20, 24, 32))
+    turned = np.asarray(image.rotate(2.0, Image.Resampling.BICUBIC, fillcolor=(250, 250, 246)))
+    noise = np.random.default_rng(0).normal(0, 6, turned.shape)
+    page = reader(np.clip(turned + noise, 0, 255).astype(np.uint8))
+    assert fuzz.ratio(page.text, "\n".join([*left * 2, *right * 2])) > 95

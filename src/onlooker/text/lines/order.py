@@ -64,9 +64,13 @@ def reading_order(
             if feet:
                 rest = set(part).difference(feet)
                 stack.extend((feet, [i for i in part if i in rest]))
-            elif _by_rows(boxes, first, second, figures, marks):
-                for row in _rows(boxes, part):
-                    order.extend(sorted(row, key=lambda i: (boxes[i, 0], boxes[i, 1], i)))
+            elif (table := _table(boxes, part, at, figures, marks)) is not None:
+                above, rows, below = table
+                if above or below:
+                    stack.extend(some for some in (below, rows, above) if some)
+                else:
+                    for row in _rows(boxes, rows):
+                        order.extend(sorted(row, key=lambda i: (boxes[i, 0], boxes[i, 1], i)))
             else:
                 stack.extend((second, first))
             continue
@@ -146,6 +150,36 @@ def _bands(boxes: Floats, rows: list[list[int]]) -> list[list[int]]:
         bands.append(list(row))
         columns = len(row) > 1 and _column_cut(boxes, row) is not None
     return bands
+
+
+def _table(
+    boxes: Floats,
+    part: Sequence[int],
+    at: float,
+    figures: npt.NDArray[np.bool_],
+    marks: npt.NDArray[np.bool_],
+) -> tuple[list[int], list[int], list[int]] | None:
+    """Part lines into those above a table, its own, and those below; None where no table is.
+
+    Short lines before and behind a table leave its gutter free as well, but no row of it.
+    """
+    rows = _rows(boxes, part)
+    shared = [
+        n
+        for n, row in enumerate(rows)
+        if any(boxes[i, 0] < at for i in row) and any(boxes[i, 0] >= at for i in row)
+    ]
+    if not shared:
+        return None
+    for first, last in ((0, len(rows) - 1), (shared[0], shared[-1])):
+        core = [i for row in rows[first : last + 1] for i in row]
+        left = [i for i in core if boxes[i, 0] < at]
+        right = [i for i in core if boxes[i, 0] >= at]
+        if _by_rows(boxes, left, right, figures, marks):
+            above = [i for row in rows[:first] for i in row]
+            below = [i for row in rows[last + 1 :] for i in row]
+            return above, core, below
+    return None
 
 
 def _by_rows(
