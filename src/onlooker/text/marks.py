@@ -23,6 +23,8 @@ REACH_HEIGHTS = 3.0
 """How far left of its line a mark stands at most, in heights of the line."""
 BESIDE_HEIGHTS = 0.3
 """White between a mark and whatever stands further left."""
+OVER_HEIGHTS = 0.2
+"""Strokes that go on so far above or below their line are rules: the next line is 0.2 away."""
 LEAST_CONTRAST = 40.0
 """Grey levels between ink and ground; noise and JPEG leave 20."""
 DISC_HEIGHTS = (0.1, 0.55)
@@ -83,27 +85,37 @@ def marks_of(pixels: Picture, strips: Sequence[Strip]) -> Iterator[Mark]:
             continue
         # With the beginning of the line, which shows what ink and ground are.
         ahead = min(right - left, 3.0 * height)
-        around = strip.back(np.array([left - reach, top, left + ahead, bottom]))
+        over = OVER_HEIGHTS * height
+        x, y = left - reach, top - over
+        around = strip.back(np.array([x, y, left + ahead, bottom + over]))
         crop = cv2.cvtColor(cut_out(pixels, around), cv2.COLOR_RGB2GRAY)
-        found = _mark(crop, round(crop.shape[1] * reach / (reach + ahead)))
+        scale = (reach + ahead) / crop.shape[1]
+        found = _mark(crop, round(reach / scale), round(over / scale))
         if found is None:
             continue
-        (x0, y0, x1, y1), is_bullet = found
-        scale = (reach + ahead) / crop.shape[1]
-        box = np.array([x0 * scale, y0 * scale, x1 * scale, y1 * scale])
-        yield Mark(strip.back(box + np.array([left - reach, top, left - reach, top])), is_bullet)
+        box, is_bullet = found
+        yield Mark(strip.back(np.array(box) * scale + np.array([x, y, x, y])), is_bullet)
 
 
-def _mark(grey: Picture, before: int) -> tuple[tuple[int, int, int, int], bool] | None:
-    """Find a mark in the first ``before`` columns of a line → its box, whether it is a bullet."""
-    height = grey.shape[0]
+def _mark(grey: Picture, before: int, over: int) -> tuple[tuple[int, int, int, int], bool] | None:
+    """Find a mark in the first ``before`` columns of a line → its box, whether it is a bullet.
+
+    Args:
+        grey: The line, with ``over`` rows more above and below.
+        before: Columns before the line begins.
+        over: Rows.
+    """
+    height = grey.shape[0] - 2 * over
+    if height < 4 or not 0 < before < grey.shape[1]:
+        return None
     ground = float(np.median(grey))
     off = np.abs(grey.astype(np.float32) - ground)
-    contrast = float(np.percentile(off[:, before:], 97)) if before < grey.shape[1] else 0.0
+    contrast = float(np.percentile(off[over : over + height, before:], 97))
     if contrast < LEAST_CONTRAST:
         return None
-    ink = (off > 0.45 * contrast).astype(np.uint8)
-    ink[:, max(0, before - round(0.1 * height)) :] = 0
+    inks = (off > 0.45 * contrast).astype(np.uint8)
+    inks[:, max(0, before - round(0.1 * height)) :] = 0
+    ink = inks[over : over + height]
     # Figures of one number are one thing.
     joined = cv2.dilate(ink, np.ones((1, max(1, round(0.25 * height))), np.uint8))
     columns = np.flatnonzero(joined.any(axis=0))
@@ -115,9 +127,13 @@ def _mark(grey: Picture, before: int) -> tuple[tuple[int, int, int, int], bool] 
     if not len(own):
         return None
     x0, x1 = int(own[0]), int(own[-1]) + 1
-    rows = np.flatnonzero(ink[:, x0:x1].any(axis=1))
-    y0, y1 = int(rows[0]), int(rows[-1]) + 1
-    if x0 <= 1 or len(breaks) > 1 or x1 - x0 > 1.6 * height or (y0 == 0 and y1 == height):
+    own_rows = np.flatnonzero(ink[:, x0:x1].any(axis=1))
+    y0, y1 = int(own_rows[0]), int(own_rows[-1]) + 1
+    beyond = [
+        rows.any(axis=1).all() if len(rows) else False
+        for rows in (inks[:over, x0:x1], inks[over + height :, x0:x1])
+    ]
+    if x0 <= 1 or len(breaks) > 1 or x1 - x0 > 1.6 * height or any(beyond):
         return None  # part of something larger: a picture, a rule, the frame of a table
     wide, high = (x1 - x0) / height, (y1 - y0) / height
     fill = float(ink[y0:y1, x0:x1].mean())
@@ -130,4 +146,4 @@ def _mark(grey: Picture, before: int) -> tuple[tuple[int, int, int, int], bool] 
     )
     if not is_bullet and high < 0.35:
         return None  # a dash, a smudge
-    return (x0, y0, x1, y1), is_bullet
+    return (x0, y0 + over, x1, y1 + over), is_bullet
