@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from onlooker.text.crops import cut_out
 from onlooker.text.lines import Strip
 
 Picture = npt.NDArray[np.uint8]
@@ -68,8 +69,6 @@ def marks_of(pixels: Picture, strips: Sequence[Strip]) -> Iterator[Mark]:
     Yields:
         At most one mark a line.
     """
-    from onlooker.text.pipeline import cut_out
-
     if not strips:
         return
     boxes = np.array([strip.box for strip in strips])  # each along its own line

@@ -13,7 +13,12 @@ import numpy.typing as npt
 
 from onlooker.errors import ConfigError, MediaError
 from onlooker.records import DetectedText, Page, Polygon, Producer, RecognizedText, TextWord
+from onlooker.text.crops import cut_out as cut_out
+from onlooker.text.crops import grown as grown
+from onlooker.text.crops import size_of, turned_back, without_margin
+from onlooker.text.crops import split_words as split_words
 from onlooker.text.lines import Strip, corners_of, group_lines, strips_of, turned
+from onlooker.text.marks import is_figure, marks_of
 
 if TYPE_CHECKING:
     from onlooker.hub import Weights
@@ -209,8 +214,8 @@ class TextReader:
             # by a quarter they are words, though maybe upside down, which is found out there.
             other_words, other_unread, _ = self._look(np.ascontiguousarray(np.rot90(pixels)))
             if _legible(other_words) > TURN_FACTOR * _legible(words):
-                words = [replace(w, polygon=_turned_back(w.polygon, width)) for w in other_words]
-                unread = [replace(t, polygon=_turned_back(t.polygon, width)) for t in other_unread]
+                words = [replace(w, polygon=turned_back(w.polygon, width)) for w in other_words]
+                unread = [replace(t, polygon=turned_back(t.polygon, width)) for t in other_unread]
         return Page(width, height, group_lines(words), tuple(unread))
 
     def _look(self, pixels: Picture) -> tuple[list[TextWord], list[DetectedText], bool]:
@@ -242,7 +247,7 @@ class TextReader:
                 words.extend(split_words(reading, polygon))
             else:
                 unread.append(place)
-        sizes = [_size(corners_of(place.polygon)) for place in found]
+        sizes = [size_of(corners_of(place.polygon)) for place in found]
         wide = sum(width >= self.config.tall_aspect * height for width, height in sizes)
         return words, unread, len(found) < TURN_PLACES or wide >= TURN_WIDE * len(found)
 
@@ -250,7 +255,7 @@ class TextReader:
         """Find words, those of a page in small type in the enlarged picture."""
         found = self.detector([pixels])[0]
         if len(found) >= SMALL_PLACES:
-            height = float(np.median([_size(corners_of(place.polygon))[1] for place in found]))
+            height = float(np.median([size_of(corners_of(place.polygon))[1] for place in found]))
             factor = min(ENLARGED_PX / max(height, 1.0), 2.0, ENLARGED_SIDE / max(pixels.shape[:2]))
             if height < SMALL_PX and factor > 1.2:
                 size = (round(pixels.shape[1] * factor), round(pixels.shape[0] * factor))
@@ -301,8 +306,6 @@ class TextReader:
         self, pixels: Picture, strips: Sequence[Strip]
     ) -> Iterator[tuple[DetectedText, Polygon, RecognizedText]]:
         """Read the bullets and figures before lines, which a detector of words passes over."""
-        from onlooker.text.marks import is_figure, marks_of
-
         marks = list(marks_of(pixels, strips))
         readings = self._recognize(pixels, [(m.corners, 0) for m in marks if not m.is_bullet])
         for mark in marks:
@@ -352,7 +355,7 @@ class TextReader:
         if np.mean([best[i][1].confidence for i in wide]) >= self.config.upright:
             return
         # Long words tell best; ties in the order of the places.
-        aspect = {i: (size := _size(corners[i]))[0] / max(size[1], 1e-6) for i in wide}
+        aspect = {i: (size := size_of(corners[i]))[0] / max(size[1], 1e-6) for i in wide}
         wide = sorted(wide, key=lambda i: (-aspect[i], i))
         probes, others = wide[: self.config.probes], wide[self.config.probes :]
         flipped = list(self._recognize(pixels, [(corners[i], 2) for i in probes]))
@@ -402,7 +405,7 @@ class TextReader:
                 ]
             )
             for quad, reading in zip(quads, readings, strict=True):
-                yield _without_margin(reading, quad, along)
+                yield without_margin(reading, quad, along)
 
 
 def shipped_weights() -> tuple[Weights, Weights]:
@@ -450,22 +453,9 @@ def _checked(picture: object) -> Picture:
     return picture
 
 
-def _without_margin(reading: RecognizedText, corners: Floats, along: float) -> RecognizedText:
-    """Say where characters stand within the corners, read from a crop that was ``grown``."""
-    width, height = _size(corners)
-    if along == 0.0 or width <= 0 or not reading.char_spans:
-        return reading
-    extra = along * height / width
-
-    def within(share: float) -> float:
-        return min(max(share * (1 + 2 * extra) - extra, 0.0), 1.0)
-
-    return replace(reading, char_spans=tuple((within(a), within(b)) for a, b in reading.char_spans))
-
-
 def _quarters_to_try(corners: Floats, tall_aspect: float) -> tuple[int, ...]:
     """Say in which directions a place has to be read at once, the likeliest first."""
-    width, height = _size(corners)
+    width, height = size_of(corners)
     return (0, 1, 3) if height > tall_aspect * width else (0,)
 
 
@@ -498,118 +488,3 @@ def alternations(text: str) -> int:
 def _legible(words: Sequence[TextWord]) -> float:
     """Measure how much was read: letters of words of three and more, by their confidence."""
     return sum(len(word.text) * word.confidence for word in words if len(word.text) >= 3)
-
-
-def _turned_back(polygon: Polygon, width: int) -> Polygon:
-    """Bring a polygon from ``np.rot90`` of a picture into the picture, which is ``width`` wide."""
-    return tuple((width - y, x) for x, y in polygon)
-
-
-def _size(corners: Floats) -> tuple[float, float]:
-    """Return mean width and height of four corners, clockwise from the top left."""
-    sides = np.hypot(*(np.roll(corners, -1, axis=0) - corners).T)
-    return float(sides[0] + sides[2]) / 2, float(sides[1] + sides[3]) / 2
-
-
-def grown(corners: Floats, along: float, across: float) -> Floats:
-    """Move the sides of a word outwards (inwards where negative), by shares of its height.
-
-    Args:
-        corners: Array (4, 2), clockwise from the top left of the text as it is read.
-        along: For its left and right end.
-        across: For its upper and lower edge.
-    """
-    width, height = _size(corners)
-    if (along, across) == (0.0, 0.0) or width <= 0 or height <= 0:
-        return corners
-    right = (corners[1] - corners[0] + corners[2] - corners[3]) / 2 * (along * height / width)
-    down = (corners[3] - corners[0] + corners[2] - corners[1]) / 2 * across
-    moved: Floats = corners + np.stack([-right - down, right - down, right + down, down - right])
-    return moved
-
-
-def cut_out(pixels: Picture, corners: Floats, *, max_height_px: int = 64) -> Picture:
-    """Cut a word out of a picture and straighten it by a perspective warp.
-
-    Args:
-        pixels: Picture (H, W, 3).
-        corners: Array (4, 2), clockwise from the top left of the text as it is read; may lie
-            outside of the picture, whose edge is continued.
-        max_height_px: Larger words are shrunk to this height.
-
-    Returns:
-        Array (h, w, 3) with ``h`` ≤ ``max_height_px``, at least 1 × 1.
-    """
-    width, height = _size(corners)
-    scale = min(1.0, max_height_px / max(height, 1e-6))
-    # The part around the word, so that shrinking before the warp (a warp alone skips pixels) and
-    # the warp itself cost by the size of the word, not of the picture.
-    low = np.floor(corners.min(axis=0)).astype(int) - 2
-    high = np.ceil(corners.max(axis=0)).astype(int) + 2
-    x0, y0 = np.clip(low, 0, (pixels.shape[1] - 1, pixels.shape[0] - 1))
-    x1, y1 = np.clip(high, (x0 + 1, y0 + 1), (pixels.shape[1], pixels.shape[0]))
-    part = pixels[y0:y1, x0:x1]
-    factors = np.ones(2)
-    if scale < 1.0:
-        size = (
-            max(1, round(part.shape[1] * scale)),
-            max(1, round(part.shape[0] * scale)),
-        )
-        factors = np.array([size[0] / part.shape[1], size[1] / part.shape[0]])
-        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
-    out_w, out_h = max(1, round(width * scale)), max(1, round(height * scale))
-    target = np.array([(0, 0), (out_w, 0), (out_w, out_h), (0, out_h)], dtype=np.float64)
-    source = (corners - (x0, y0)) * factors
-    # Corners are edges of pixels, OpenCV's coordinates are their centres: half a pixel apart.
-    warp = cv2.getPerspectiveTransform(
-        (source - 0.5).astype(np.float32), (target - 0.5).astype(np.float32)
-    )
-    straight = cv2.warpPerspective(
-        part, warp, (out_w, out_h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    return cast(Picture, straight)
-
-
-def split_words(reading: RecognizedText, polygon: Polygon) -> list[TextWord]:
-    """Part a reading at its spaces into words, each with its share of the polygon.
-
-    Args:
-        reading: What was read; where characters stand is taken from ``char_spans``, or taken to be
-            evenly spread where there are none.
-        polygon: Four corners, clockwise from the top left of the text as it is read.
-    """
-    text = reading.text
-    if not text.strip():
-        return []
-    sure = reading.confidence if reading.probability is None else reading.probability
-    if " " not in text.strip():
-        stripped = reading.char_spans if len(reading.char_spans) == len(text.strip()) else ()
-        return [TextWord(text.strip(), polygon, sure, stripped)]
-    spans = reading.char_spans
-    if len(spans) != len(text):
-        spans = tuple((i / len(text), (i + 1) / len(text)) for i in range(len(text)))
-    top_left, top_right, bottom_right, bottom_left = np.asarray(polygon, dtype=np.float64)
-    words: list[TextWord] = []
-    start = 0
-    for piece in text.split(" "):
-        end = start + len(piece)
-        if piece:
-            left, right = spans[start][0], spans[end - 1][1]
-            quad = (
-                top_left + left * (top_right - top_left),
-                top_left + right * (top_right - top_left),
-                bottom_left + right * (bottom_right - bottom_left),
-                bottom_left + left * (bottom_right - bottom_left),
-            )
-            wide = max(right - left, 1e-9)
-            words.append(
-                TextWord(
-                    piece,
-                    tuple((float(x), float(y)) for x, y in quad),
-                    # All words right is what the whole is sure of; each has its share in it.
-                    sure ** (len(piece) / len(text)),
-                    tuple(((a - left) / wide, (b - left) / wide) for a, b in spans[start:end]),
-                )
-            )
-        start = end + 1
-    return words
