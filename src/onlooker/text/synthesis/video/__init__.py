@@ -10,7 +10,15 @@ text.video`` reads.
 """
 
 from onlooker.text.synthesis.video.clips import KINDS, ClipSynthesizer
-from onlooker.text.synthesis.video.files import ClipsConfig, write_clips
+from onlooker.text.synthesis.video.files import ClipsConfig, write_clips, write_video
 from onlooker.text.synthesis.video.stage import Clip, ClipFrame
 
-__all__ = ["KINDS", "Clip", "ClipFrame", "ClipSynthesizer", "ClipsConfig", "write_clips"]
+__all__ = [
+    "KINDS",
+    "Clip",
+    "ClipFrame",
+    "ClipSynthesizer",
+    "ClipsConfig",
+    "write_clips",
+    "write_video",
+]

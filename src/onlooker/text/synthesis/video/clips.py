@@ -14,7 +14,6 @@ cuts       Short shots, hard cuts: title cards, films with a caption, slides.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -23,8 +22,8 @@ import numpy.typing as npt
 from onlooker.errors import ConfigError
 from onlooker.text.synthesis.backgrounds import random_color
 from onlooker.text.synthesis.corpus import Corpus
-from onlooker.text.synthesis.fonts import FontBank, FontFace
-from onlooker.text.synthesis.video.lettering import DrawnLine, Lettering, contrasting
+from onlooker.text.synthesis.fonts import FontBank
+from onlooker.text.synthesis.video.lettering import DrawnLine, Lettering, SlideLook, contrasting
 from onlooker.text.synthesis.video.motion import (
     drifting,
     drifting_up,
@@ -34,7 +33,16 @@ from onlooker.text.synthesis.video.motion import (
     still,
     sweep,
 )
-from onlooker.text.synthesis.video.stage import Clip, Layer, Layered, Line, Pan, Shot
+from onlooker.text.synthesis.video.stage import (
+    Clip,
+    Layer,
+    Layered,
+    Line,
+    Pan,
+    Shot,
+    hang,
+    with_inset,
+)
 
 Picture = npt.NDArray[np.uint8]
 Color = npt.NDArray[np.float32]
@@ -44,19 +52,6 @@ KINDS = ("slides", "inset", "captions", "credits", "pan", "cuts")
 
 _CLEAR_PX = 6
 """Around a sign."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Look:
-    """What the slides of a deck have in common."""
-
-    ground: Picture
-    ink: Color
-    accent: Color
-    face: FontFace
-    head: FontFace
-    size: float
-    bullet: str
 
 
 class ClipSynthesizer:
@@ -168,7 +163,7 @@ class ClipSynthesizer:
         start_s = 0.0
         for shot in shots:
             assert isinstance(shot, Layered)
-            shot.ground = _with_inset(shot.ground, film, start_s, x, y)
+            shot.ground = with_inset(shot.ground, film, start_s, x, y)
             start_s += shot.duration_s
         return shots, dissolves
 
@@ -294,7 +289,7 @@ class ClipSynthesizer:
 
     # Parts -------------------------------------------------------------------------------------
 
-    def _look(self, rng: np.random.Generator) -> _Look:
+    def _look(self, rng: np.random.Generator) -> SlideLook:
         dark = rng.random() < 0.35
         ground = np.empty((self.height, self.width, 3), np.uint8)
         tint = rng.uniform(0, 60, 3) if dark else rng.uniform(225, 255, 3)
@@ -307,7 +302,7 @@ class ClipSynthesizer:
             ground[:bar] = random_color(rng).astype(np.uint8)
         ink = np.full(3, 235 if dark else 25, np.float32)
         accent = contrasting(rng, float(tint.mean()))
-        return _Look(
+        return SlideLook(
             ground=ground,
             ink=ink,
             accent=accent,
@@ -317,7 +312,7 @@ class ClipSynthesizer:
             bullet=str(rng.choice(["", "", "•", "–"])),
         )
 
-    def _footer(self, rng: np.random.Generator, look: _Look) -> Layer:
+    def _footer(self, rng: np.random.Generator, look: SlideLook) -> Layer:
         size = self.height * rng.uniform(0.026, 0.032)
         drawn = self.letters.line(rng, int(rng.integers(2, 5)), look.face, size)
         layer = self.letters.layer(drawn, look.ink)
@@ -328,7 +323,7 @@ class ClipSynthesizer:
         self,
         rng: np.random.Generator,
         length_s: float,
-        look: _Look,
+        look: SlideLook,
         footer: Layer | None,
         share: float,
         *,
@@ -492,52 +487,6 @@ class ClipSynthesizer:
                     continue
                 taken[y0:y1, x0:x1] = True
                 corners = (turned + centre).astype(np.float32)
-                lines += _hang(canvas, layer, flat, corners)
+                lines += hang(canvas, layer, flat, corners)
                 break
         return lines
-
-
-def _hang(
-    canvas: Picture,
-    layer: Layer,
-    flat: npt.NDArray[np.float32],
-    corners: npt.NDArray[np.float32],
-) -> list[Line]:
-    """Warp a layer onto the canvas; returns its lines there."""
-    warp = cv2.getPerspectiveTransform(flat, corners)
-    low = np.floor(corners.min(axis=0)).astype(int)
-    high = np.ceil(corners.max(axis=0)).astype(int) + 1
-    shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]], np.float64)
-    size = (int(high[0] - low[0]), int(high[1] - low[1]))
-    inside = np.full(layer.alpha.shape, 255, np.uint8)
-    alpha = cv2.warpPerspective(np.minimum(layer.alpha, inside), shift @ warp, size)
-    paint = cv2.warpPerspective(
-        layer.paint, shift @ warp, size, borderMode=cv2.BORDER_REPLICATE
-    ).astype(np.float32)
-    part = canvas[low[1] : high[1], low[0] : high[0]]
-    share = (alpha / np.float32(255))[:, :, None]
-    part[:] = np.rint(part + (paint - part) * share)
-    found = []
-    for line in layer.lines:
-        moved = cv2.perspectiveTransform(line.polygons.reshape(-1, 1, 2), warp)
-        found.append(Line(line.key, line.words, moved.reshape(-1, 4, 2)))
-    return found
-
-
-def _with_inset(
-    ground: Callable[[float], tuple[object, Picture]],
-    film: Callable[[float], tuple[object, Picture]],
-    start_s: float,
-    x: int,
-    y: int,
-) -> Callable[[float], tuple[object, Picture]]:
-    """Lay a film over a part of a ground."""
-
-    def both(time_s: float) -> tuple[object, Picture]:
-        key, picture = ground(time_s)
-        film_key, part = film(start_s + time_s)
-        picture = picture.copy()
-        picture[y : y + part.shape[0], x : x + part.shape[1]] = part
-        return (key, film_key), picture
-
-    return both

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -113,6 +115,70 @@ def write_clips(
         return write_tracks(config.out, truths, facts)
     except OSError as error:
         raise ConfigError(f"{config.out} cannot be written: {error}") from error
+
+
+class Wishes(Protocol):
+    """What a specification says of clips (`onlooker.text.synthesis.specification`)."""
+
+    @property
+    def fonts(self) -> str:
+        """Folder of fonts."""
+
+    @property
+    def backgrounds(self) -> str:
+        """Folder of photos without text; empty: made surfaces."""
+
+    @property
+    def seed(self) -> int:
+        """Of all chance."""
+
+
+def write_video(
+    specification: Wishes, out: Path, count: int, tell: Callable[[int, int], None]
+) -> dict[str, Any]:
+    """Write clips as ``onlooker synth video`` is asked to.
+
+    Args:
+        specification: Fonts, photos and seed.
+        out: The folder.
+        count: How many clips.
+        tell: Called after each with how many are done, and how many there will be.
+
+    Returns:
+        ``pictures`` (clips in the folder), ``drawn``, ``seconds``, ``faces``, ``families`` and
+        ``tracks``.
+
+    Raises:
+        ConfigError: As `write_clips`; or no fonts are named.
+    """
+    if not specification.fonts:
+        raise ConfigError("clips need fonts: name a folder with --fonts")
+    begun = time.perf_counter()
+    photos = Path(specification.backgrounds) if specification.backgrounds else None
+    config = ClipsConfig(
+        out=out,
+        fonts=Path(specification.fonts),
+        photos=photos,
+        clips=count,
+        seed=specification.seed,
+    )
+    tracks = 0
+
+    def on_clip(number: int, truth: TrueClip) -> None:
+        nonlocal tracks
+        tracks += len(truth.tracks)
+        tell(number + 1, count)
+
+    write_clips(config, on_clip)
+    faces = FontBank.load(config.fonts).faces
+    return {
+        "pictures": count,
+        "drawn": count,
+        "tracks": tracks,
+        "seconds": time.perf_counter() - begun,
+        "faces": len(faces),
+        "families": len({face.family for face in faces}),
+    }
 
 
 def photo_source(folder: Path | None) -> PhotoSource:

@@ -38,6 +38,19 @@ class DrawnLine:
     polygons: npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SlideLook:
+    """What the slides of a deck have in common."""
+
+    ground: Picture
+    ink: Color
+    accent: Color
+    face: FontFace
+    head: FontFace
+    size: float
+    bullet: str
+
+
 class Lettering:
     """Draws lines; each gets a key of its own.
 

@@ -416,3 +416,49 @@ def _lay(picture: Picture, layer: Layer, x: int, y: int, opacity: float) -> None
     alpha = layer.alpha[inner].astype(np.float32) * np.float32(opacity / 255)
     part = picture[top:bottom, left:right]
     part[:] = np.rint(part + (layer.paint[inner] - part.astype(np.float32)) * alpha[:, :, None])
+
+
+def hang(
+    canvas: Picture,
+    layer: Layer,
+    flat: npt.NDArray[np.float32],
+    corners: npt.NDArray[np.float32],
+) -> list[Line]:
+    """Warp a layer onto the canvas; returns its lines there."""
+    warp = cv2.getPerspectiveTransform(flat, corners)
+    low = np.floor(corners.min(axis=0)).astype(int)
+    high = np.ceil(corners.max(axis=0)).astype(int) + 1
+    shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]], np.float64)
+    size = (int(high[0] - low[0]), int(high[1] - low[1]))
+    inside = np.full(layer.alpha.shape, 255, np.uint8)
+    alpha = cv2.warpPerspective(np.minimum(layer.alpha, inside), shift @ warp, size)
+    paint = cv2.warpPerspective(
+        layer.paint, shift @ warp, size, borderMode=cv2.BORDER_REPLICATE
+    ).astype(np.float32)
+    part = canvas[low[1] : high[1], low[0] : high[0]]
+    share = (alpha / np.float32(255))[:, :, None]
+    part[:] = np.rint(part + (paint - part) * share)
+    found = []
+    for line in layer.lines:
+        moved = cv2.perspectiveTransform(line.polygons.reshape(-1, 1, 2), warp)
+        found.append(Line(line.key, line.words, moved.reshape(-1, 4, 2)))
+    return found
+
+
+def with_inset(
+    ground: Callable[[float], tuple[object, Picture]],
+    film: Callable[[float], tuple[object, Picture]],
+    start_s: float,
+    x: int,
+    y: int,
+) -> Callable[[float], tuple[object, Picture]]:
+    """Lay a film over a part of a ground."""
+
+    def both(time_s: float) -> tuple[object, Picture]:
+        key, picture = ground(time_s)
+        film_key, part = film(start_s + time_s)
+        picture = picture.copy()
+        picture[y : y + part.shape[0], x : x + part.shape[1]] = part
+        return (key, film_key), picture
+
+    return both
