@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("onlooker.cli.info", "Show versions, networks and where things are."),
     "evaluate": ("onlooker.cli.evaluate", "Measure a network on a data set."),
     "train": ("onlooker.cli.train", "Train a network by its recipe."),
+    "synth": ("onlooker.cli.synth", "Generate pictures of text to train on."),
 }
 
 

@@ -15,19 +15,21 @@ from onlooker.errors import ConfigError
 Config = TypeVar("Config")
 
 
-def load_recipe(kind: type[Config], path: Path, overrides: list[str] | None = None) -> Config:
+def load_recipe(
+    kind: type[Config], path: Path | None, overrides: list[str] | None = None
+) -> Config:
     """Load a recipe.
 
     Args:
         kind: A frozen dataclass; its fields are values or again dataclasses (tables).
-        path: The TOML file.
+        path: The TOML file; None: the defaults alone.
         overrides: ``table.key=value`` strings; the value is read as TOML, else as a string.
 
     Raises:
         ConfigError: The file is missing or no TOML, or a key is unknown or has a wrong type.
     """
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = {} if path is None else tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the recipe {path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -43,7 +45,7 @@ def load_recipe(kind: type[Config], path: Path, overrides: list[str] | None = No
             if not isinstance(table, dict):
                 raise ConfigError(f"cannot use the override {override!r}: {parent} is no table")
         table[key] = _value(value.strip())
-    return build(kind, tables, str(path))
+    return build(kind, tables, "the defaults" if path is None else str(path))
 
 
 def build(kind: type[Config], values: dict[str, Any], where: str) -> Config:

@@ -8,10 +8,10 @@ import pytest
 from onlooker.text.charset import CHARSET
 from onlooker.text.recognition import crops
 from onlooker.text.synthesis import corpus as corpus_module
-from onlooker.text.synthesis import words
 from onlooker.text.synthesis.backgrounds import BackgroundBank
 from onlooker.text.synthesis.corpus import Corpus, formula, number
 from onlooker.text.synthesis.fonts import FontBank
+from onlooker.text.synthesis.placement import OUTLINE_POINTS
 from onlooker.text.synthesis.render import render_stacked
 from onlooker.text.synthesis.shards import read_shard, save_shard
 from onlooker.text.synthesis.words import WordSynthesizer
@@ -113,7 +113,7 @@ def test_the_outline_of_a_loose_picture_lies_around_the_ink(corpus: Corpus, bank
         if drawn.outline is None:
             assert drawn.text == ""
             continue
-        assert drawn.outline.shape == (2 * words.OUTLINE_POINTS, 2)
+        assert drawn.outline.shape == (2 * OUTLINE_POINTS, 2)
         assert drawn.outline.min() > -0.5
         assert drawn.outline.max() < 1.5
         turned += drawn.outline[0, 0] > drawn.outline[4, 0]  # read from right to left
@@ -121,7 +121,7 @@ def test_the_outline_of_a_loose_picture_lies_around_the_ink(corpus: Corpus, bank
 
 
 def test_stacked_letters_are_laid_on_their_side(bank: FontBank) -> None:
-    mask = render_stacked("LOW", bank.faces[0], 40)
+    mask = render_stacked("LOW", bank.faces[0], 40).mask
     assert mask.shape[1] > 2 * mask.shape[0]  # three letters side by side
     # The stem of the L, its upright stroke, lies level at the bottom after the quarter turn.
     first = mask[:, : mask.shape[1] // 3]

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import string
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from onlooker.errors import MissingExtraError
+from onlooker.errors import ConfigError, MissingExtraError
 from onlooker.text.charset import ACCENTED, CHARSET, GREEK, MATHS, TYPOGRAPHIC, normalize
+from onlooker.text.synthesis.fonts import FontFace
+
+#: Longest text that is drawn, characters.
+MAX_LENGTH = 44
 
 #: Language → share of the words. English leads because signs and lectures do.
 LANGUAGES = {"en": 0.66, "de": 0.11, "fr": 0.09, "es": 0.07, "it": 0.07}
@@ -136,6 +141,78 @@ class Corpus:
         else:
             text = f"{_one_of(rng, ('http', 'https'))}://{host}.{end}"
         return text.upper() if rng.random() < 0.2 else text
+
+
+class OwnWords(Corpus):
+    """Draws from a list of one's own, each string equally often and as it is written.
+
+    Args:
+        words: Strings in the charset; those with spaces are lines.
+
+    Raises:
+        ConfigError: The list is empty.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        if not words:
+            raise ConfigError("no word left to draw")
+        self._all = list(words)
+        self._single = [word for word in words if " " not in word] or [
+            part for word in words for part in word.split()
+        ]
+        self._lines = [word for word in words if " " in word]
+
+    def plain_word(self, rng: np.random.Generator) -> str:
+        """Draw a word."""
+        return _one_of(rng, self._single)
+
+    def word(self, rng: np.random.Generator) -> str:
+        """Draw a word."""
+        return _one_of(rng, self._single)
+
+    def line(self, rng: np.random.Generator) -> str:
+        """Draw a line, or put one together of some words where there is none."""
+        if self._lines:
+            return _one_of(rng, self._lines)
+        return " ".join(self.word(rng) for _ in range(2 + int(rng.random() * 3)))
+
+
+def read_words(path: Path, faces: Sequence[FontFace]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Read a list of words, one a line.
+
+    Args:
+        path: A UTF-8 text file.
+        faces: What they are to be drawn with.
+
+    Returns:
+        The words that can be drawn, and those that cannot, each with the reason.
+
+    Raises:
+        ConfigError: The file cannot be read, or none of its words can be drawn.
+    """
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the list of words {path} cannot be read: {error}") from None
+    good: list[str] = []
+    refused: list[tuple[str, str]] = []
+    for row in content.split("\n"):
+        word = " ".join(normalize(row).split())
+        if not word:
+            continue
+        strange = "".join(dict.fromkeys(c for c in word if c not in CHARSET))
+        if strange:
+            refused.append((word, f"outside the charset: {strange}"))
+        elif len(word) > MAX_LENGTH:
+            refused.append((word, f"longer than {MAX_LENGTH} characters"))
+        elif not any(face.covers(word) for face in faces):
+            refused.append((word, "no font draws all of its characters"))
+        else:
+            good.append(word)
+    if not good:
+        told = f"; the first: {refused[0][0]!r}: {refused[0][1]}" if refused else ": it is empty"
+        raise ConfigError(f"none of the words in {path} can be drawn{told}")
+    return good, refused
 
 
 def _load_words(language: str) -> tuple[list[str], list[float]]:

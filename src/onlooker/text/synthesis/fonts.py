@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, features
@@ -23,6 +24,9 @@ from onlooker.errors import ConfigError
 from onlooker.text.charset import CHARSET
 
 INDEX_NAME = "fonts.json"
+#: Pixels per em at which words are drawn, before they are brought to the size wanted: opening a
+#: file takes as long as drawing a word, so that faces are best kept open at one size.
+STANDARD_PX = 40
 SUFFIXES = (".otf", ".ttf", ".ttc", ".pfb")
 #: A face without one of these is of no use for signs or slides.
 NEEDED = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.,!?-:&"
@@ -91,15 +95,28 @@ class FontFace:
         return self.characters.issuperset(text)
 
     def font(self, size_px: int) -> ImageFont.FreeTypeFont:
-        """Open the face at ``size_px`` pixels per em (the last few are kept open)."""
-        return _open(str(self.path), self.index, size_px, self.shaped)
+        """Open the face at ``size_px`` pixels per em.
+
+        The last few are kept open, and 2,048 at the standard size (some 150 kB each).
+
+        Raises:
+            ConfigError: The file is gone or damaged.
+        """
+        find = _open_standard if size_px == STANDARD_PX else _open
+        try:
+            return find(str(self.path), self.index, size_px, self.shaped)
+        except OSError as error:
+            raise ConfigError(f"the font {self.path} cannot be opened: {error}") from None
 
 
-@lru_cache(maxsize=64)
-def _open(path: str, index: int, size_px: int, shaped: bool) -> ImageFont.FreeTypeFont:
+def _load(path: str, index: int, size_px: int, shaped: bool) -> ImageFont.FreeTypeFont:
     joined = shaped and features.check("raqm")
     layout = ImageFont.Layout.RAQM if joined else ImageFont.Layout.BASIC
     return ImageFont.truetype(path, size_px, index=index, layout_engine=layout)
+
+
+_open = lru_cache(maxsize=64)(_load)
+_open_standard = lru_cache(maxsize=2048)(_load)
 
 
 @dataclass
@@ -108,6 +125,7 @@ class FontBank:
 
     faces: list[FontFace]
     foreign: list[FontFace] = field(default_factory=list)
+    broken: list[tuple[Path, str]] = field(default_factory=list)
     _families: list[list[FontFace]] = field(init=False, repr=False)
     _covering: dict[str, list[FontFace]] = field(init=False, repr=False, default_factory=dict)
 
@@ -121,33 +139,45 @@ class FontBank:
         self._families = list(families.values())
 
     @classmethod
-    def load(cls, folder: str | Path) -> FontBank:
+    def load(cls, folder: str | Path, *, verify: bool = False) -> FontBank:
         """Load the faces of a folder from its index; without an index draw and judge them all.
 
+        Args:
+            folder: Holds fonts.
+            verify: Open each file; what cannot be opened is left out and listed in ``broken``.
+
         Raises:
-            ConfigError: The folder holds no usable font.
+            ConfigError: The folder is not there, or holds no usable font, or its index is damaged.
         """
         root = Path(folder)
+        if not root.is_dir():
+            raise ConfigError(
+                f"the folder of fonts {root} is not there; recipes/text.synthesis/fetch_fonts.py "
+                "makes one"
+            )
         index = root / INDEX_NAME
-        if not index.is_file():
+        broken: list[tuple[Path, str]] = []
+        foreign: list[FontFace] = []
+        if index.is_file():
+            try:
+                tables = json.loads(index.read_text(encoding="utf-8"))
+                faces, foreign = (_faces(root, tables, kind) for kind in ("faces", "foreign"))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise ConfigError(
+                    f"{index} cannot be read ({error}); delete it, and the faces are judged anew"
+                ) from None
+            if verify:
+                faces, foreign = (_openable(some, broken) for some in (faces, foreign))
+        else:
             files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
-            return cls(inspect(files))
-        tables = json.loads(index.read_text(encoding="utf-8"))
-        faces, foreign = (
-            [
-                FontFace(
-                    path=root / row["path"],
-                    index=row["index"],
-                    family=row["family"],
-                    style=row["style"],
-                    characters=frozenset(row["characters"]),
-                    shaped=kind == "foreign",
-                )
-                for row in tables.get(kind, [])
-            ]
-            for kind in ("faces", "foreign")
-        )
-        return cls(faces, foreign)
+            faces = inspect(files, broken=broken)
+        if not faces:
+            told = f"; {len(broken)} files cannot be opened" if broken else ""
+            raise ConfigError(
+                f"{root} holds no usable font ({', '.join(SUFFIXES)}){told}; "
+                "recipes/text.synthesis/fetch_fonts.py makes a folder of about 1,600 faces"
+            )
+        return cls(faces, foreign, broken)
 
     def pick(self, rng: np.random.Generator, text: str = "") -> FontFace:
         """Draw a face that covers ``text``.
@@ -187,6 +217,32 @@ class FontBank:
         return face, "".join(letters[int(rng.random() * len(letters))] for _ in range(length))
 
 
+def _faces(root: Path, tables: dict[str, Any], kind: str) -> list[FontFace]:
+    return [
+        FontFace(
+            path=root / row["path"],
+            index=row["index"],
+            family=row["family"],
+            style=row["style"],
+            characters=frozenset(row["characters"]),
+            shaped=kind == "foreign",
+        )
+        for row in tables.get(kind, [])
+    ]
+
+
+def _openable(faces: list[FontFace], broken: list[tuple[Path, str]]) -> list[FontFace]:
+    """Keep the faces whose files can be opened; name the others in ``broken``."""
+    good = []
+    for face in faces:
+        try:
+            ImageFont.truetype(str(face.path), STANDARD_PX, index=face.index)
+            good.append(face)
+        except OSError as error:
+            broken.append((face.path, str(error)))
+    return good
+
+
 def save_index(
     folder: str | Path, faces: Iterable[FontFace], foreign: Iterable[FontFace] = ()
 ) -> None:
@@ -210,11 +266,17 @@ def _rows(root: Path, faces: Iterable[FontFace]) -> list[dict[str, object]]:
     ]
 
 
-def inspect(files: Iterable[Path], *, per_family: int = 3) -> list[FontFace]:
+def inspect(
+    files: Iterable[Path],
+    *,
+    per_family: int = 3,
+    broken: list[tuple[Path, str]] | None = None,
+) -> list[FontFace]:
     """Draw every face of ``files`` and keep those that can be read.
 
     One face a PostScript-like name (family and style), at most ``per_family`` a family, upright
-    and plain styles first. Only the first face of a collection is looked at.
+    and plain styles first. Only the first face of a collection is looked at. Files that cannot be
+    opened are added to ``broken`` with the reason.
     """
     named: dict[tuple[str, str], tuple[Path, str]] = {}
     for path in files:
@@ -222,7 +284,9 @@ def inspect(files: Iterable[Path], *, per_family: int = 3) -> list[FontFace]:
             continue
         try:
             family, style = ImageFont.truetype(str(path), 20).getname()
-        except OSError:
+        except OSError as error:
+            if broken is not None:
+                broken.append((path, str(error)))
             continue
         full = f"{family or path.stem} {style or ''}"
         if _SYMBOL_NAME.search(full):

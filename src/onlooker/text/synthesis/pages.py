@@ -56,11 +56,12 @@ _CODE = (
 
 @dataclass(slots=True)
 class Page:
-    """A picture of a page, ``(n, 4, 2)`` word polygons and the words."""
+    """A picture of a page, ``(n, 4, 2)`` word polygons, the words, the polygons of characters."""
 
     picture: Picture
     polygons: npt.NDArray[np.float32]
     texts: list[str]
+    characters: list[npt.NDArray[np.float32]]
 
 
 @dataclass(slots=True)
@@ -76,6 +77,7 @@ class _Sheet:
     mono: FontFace
     polygons: list[npt.NDArray[np.float32]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    characters: list[npt.NDArray[np.float32]] = field(default_factory=list)
 
 
 def plain_faces(fonts: FontBank) -> FontBank:
@@ -123,7 +125,7 @@ class PageSynthesizer:
                 y = self._add_block(rng, sheet, left, max(right, left + 40), y)
                 y += sheet.size * rng.uniform(0.3, 2.0)
         polygons = np.stack(sheet.polygons) if sheet.polygons else np.zeros((0, 4, 2), np.float32)
-        return Page(sheet.picture, polygons, sheet.texts)
+        return Page(sheet.picture, polygons, sheet.texts, sheet.characters)
 
     def _sheet(self, rng: np.random.Generator, height: int, width: int, scale: float) -> _Sheet:
         kind = rng.random()
@@ -408,6 +410,7 @@ class PageSynthesizer:
         if not text or following < 0 or y > height or left > width:
             return following
         rendered = render_text(text, sheet.face, max(6, round(size)), rng)
+        letters = rendered.word_characters()
         words = rendered.word_polygons()
         mask = rendered.mask
         room = right - left
@@ -431,7 +434,9 @@ class PageSynthesizer:
         part = sheet.picture[a:b, c:d]
         part[:] = (part + (color - part) * alpha).astype(np.uint8)
         offset = np.asarray((column, row), np.float32)
-        for word, polygon in words:
+        # Words left off stand at the end.
+        for (word, polygon), corners in zip(words, letters, strict=False):
             sheet.polygons.append(polygon + offset)
             sheet.texts.append(word)
+            sheet.characters.append(corners + offset)
         return following

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass
 
 import cv2
@@ -21,7 +22,8 @@ class RenderedText:
     Attributes:
         mask: Alpha ``(h, w)`` uint8; 255 is full ink.
         char_polygons: ``(len(text), 4, 2)`` float32, corners (x, y) clockwise from the top left,
-            in pixels of the mask. A space has the height of its neighbours.
+            in pixels of the mask. A space has the height of its neighbours. ``(0, 4, 2)``: not
+            asked for.
         text: What is written.
     """
 
@@ -52,6 +54,11 @@ class RenderedText:
             start = end + 1
         return words
 
+    def word_characters(self) -> list[npt.NDArray[np.float32]]:
+        """List the character polygons of each word, ``(length, 4, 2)``, as `word_polygons` does."""
+        spans = [match.span() for match in re.finditer("[^ ]+", self.text)]
+        return [self.char_polygons[start:end] for start, end in spans]
+
 
 def render_text(
     text: str,
@@ -66,6 +73,7 @@ def render_text(
     bend: float = 0.0,
     arc: float = 0.0,
     margin_px: int = 0,
+    characters: bool = True,
 ) -> RenderedText:
     """Draw ``text``.
 
@@ -83,15 +91,19 @@ def render_text(
             upper half of a badge; < 0: the lower half, still read from left to right). Lessened
             where the circle would be too small for the letters.
         margin_px: Empty border around the ink.
+        characters: Find the polygons; else they are missing, which saves a third of the time.
 
     Raises:
         ConfigError: The face draws nothing for the text.
     """
     font = face.font(size_px)
     pad = size_px // 2 + stroke_px + 2
+    ends: list[float] = []
     if spacing == 0.0 and wobble == 0.0:
-        ends = [font.getlength(text[:i]) for i in range(len(text) + 1)]
-        size = (int(ends[-1]) + 2 * pad, 2 * size_px + 2 * pad)
+        if characters:
+            ends = [font.getlength(text[:i]) for i in range(len(text) + 1)]
+        length = ends[-1] if characters else font.getlength(text)
+        size = (int(length) + 2 * pad, 2 * size_px + 2 * pad)
         canvas = Image.new("L", size)
         draw = ImageDraw.Draw(canvas)
         draw.text((pad, pad), text, 255, font, stroke_width=stroke_px)
@@ -109,10 +121,12 @@ def render_text(
         raise ConfigError(f"{face.path.name} draws nothing for {text!r} at {size_px} px")
     left = box[0]
     mask = np.asarray(canvas.crop(box))
-    # Spaces at either end have no ink: their boxes may leave the mask, which does no harm.
-    edges = np.asarray(ends, np.float32) + (pad - left)
-    edges = np.clip(edges, 0, mask.shape[1])
-    polygons = _ink_boxes(mask, edges)
+    polygons = np.zeros((0, 4, 2), np.float32)
+    if characters:
+        # Spaces at either end have no ink: their boxes may leave the mask, which does no harm.
+        edges = np.asarray(ends, np.float32) + (pad - left)
+        edges = np.clip(edges, 0, mask.shape[1])
+        polygons = _ink_boxes(mask, edges)
     if stretch != 1.0:
         width = max(1, round(mask.shape[1] * stretch))
         polygons[:, :, 0] *= width / mask.shape[1]
@@ -192,11 +206,11 @@ class Arc:
 
 def render_stacked(
     text: str, face: FontFace, size_px: int, *, spacing: float = 0.0, stroke_px: int = 0
-) -> npt.NDArray[np.uint8]:
-    """Draw letters below each other, then lay the column on its side → alpha (h, w) uint8.
+) -> RenderedText:
+    """Draw letters below each other, then lay the column on its side.
 
     The first letter comes to lie on the left, its top pointing left, so that the line reads from
-    left to right.
+    left to right; its polygon begins at its own top left, which lies at the bottom.
 
     Raises:
         ConfigError: The face draws nothing for a letter.
@@ -211,14 +225,23 @@ def render_stacked(
         if box is None:
             raise ConfigError(f"{face.path.name} draws nothing for {character!r} at {size_px} px")
         letters.append(np.asarray(canvas.crop(box)))
-    gap = np.zeros((max(1, round((0.14 + spacing) * size_px)), 1), np.uint8)
+    gap = max(1, round((0.14 + spacing) * size_px))
     width = max(letter.shape[1] for letter in letters)
-    rows = []
+    column = np.zeros((sum(len(one) + gap for one in letters) - gap, width), np.uint8)
+    polygons, top = [], 0
     for letter in letters:
-        left = (width - letter.shape[1]) // 2
-        rows.append(np.pad(letter, ((0, 0), (left, width - letter.shape[1] - left))))
-        rows.append(np.broadcast_to(gap, (len(gap), width)))
-    return np.ascontiguousarray(np.rot90(np.concatenate(rows[:-1])))
+        tall, wide = letter.shape
+        left = (width - wide) // 2
+        column[top : top + tall, left : left + wide] = letter
+        # A quarter turn against the clock: (x, y) comes to lie at (y, width - x).
+        near, far, low, high = top, top + tall, width - left, width - left - wide
+        polygons.append([[near, low], [near, high], [far, high], [far, low]])
+        top += tall + gap
+    return RenderedText(
+        mask=np.ascontiguousarray(np.rot90(column)),
+        char_polygons=np.asarray(polygons, np.float32),
+        text=text,
+    )
 
 
 def _ink_boxes(

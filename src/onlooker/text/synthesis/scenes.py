@@ -21,13 +21,15 @@ import numpy as np
 import numpy.typing as npt
 
 from onlooker.errors import ConfigError
-from onlooker.text.synthesis import effects
 from onlooker.text.synthesis.backgrounds import SUFFIXES, BackgroundBank, random_color
 from onlooker.text.synthesis.clutter import PictogramBank, add_clutter
 from onlooker.text.synthesis.corpus import Corpus
 from onlooker.text.synthesis.fonts import FontBank, FontFace
 from onlooker.text.synthesis.pages import PageSynthesizer
 from onlooker.text.synthesis.render import Arc, render_text
+from onlooker.text.synthesis.scene_geometry import draw_angle, frame_of, tilt, warped
+from onlooker.text.synthesis.scene_painting import choose_ink, finish, lay_ink, screen
+from onlooker.text.synthesis.specification import Chances
 
 Picture = npt.NDArray[np.uint8]
 Polygons = npt.NDArray[np.float32]
@@ -53,12 +55,14 @@ class Scene:
         texts: What each word says.
         ignored: ``(n,)`` bool, words too small or too faint to read, and signs without a letter or
             digit.
+        characters: A ``(length, 4, 2)`` array a word, the corners of each of its characters.
     """
 
     picture: Picture
     polygons: Polygons
     texts: tuple[str, ...]
     ignored: npt.NDArray[np.bool_]
+    characters: tuple[Polygons, ...] = ()
 
 
 @dataclass(slots=True)
@@ -68,6 +72,7 @@ class _Block:
     mask: Picture
     polygons: Polygons
     texts: list[str]
+    characters: list[Polygons]
 
 
 class PhotoPool:
@@ -124,30 +129,34 @@ class SceneSynthesizer:
     Args:
         fonts: Faces to draw with.
         corpus: Strings to draw.
-        photos: Pictures without text.
+        photos: Pictures without text; None: made surfaces alone.
         page_share: Share of page-like scenes.
         empty_share: Share of photo-like scenes without any text.
         pictograms: Signs show some, with text and without; none where not given.
+        chances: Of the effects; the defaults, if not given.
     """
 
     def __init__(
         self,
         fonts: FontBank,
         corpus: Corpus,
-        photos: PhotoPool,
+        photos: PhotoPool | None,
         *,
         page_share: float = 0.38,
         empty_share: float = 0.16,
         pictograms: PictogramBank | None = None,
+        chances: Chances | None = None,
     ) -> None:
         self.fonts = fonts
         self.corpus = corpus
-        self.photos = photos
+        self.chances = chances or Chances("scenes")
         self.page_share = page_share
         self.empty_share = empty_share
         self.pictograms = pictograms
-        self._surfaces = BackgroundBank([])
-        self._pages = PageSynthesizer(fonts, corpus, photos.draw)
+        self._surfaces = BackgroundBank([], surface_share=self.chances.share["surfaces"])
+        self._photo_share = self.chances.share["photos"] if photos else 0.0
+        self.photos = photos.draw if photos else self._surfaces.patch
+        self._pages = PageSynthesizer(fonts, corpus, self.photos)
 
     def draw(self, rng: np.random.Generator, height: int = 512, width: int = 512) -> Scene:
         """Draw one scene of the wanted size."""
@@ -161,7 +170,9 @@ class SceneSynthesizer:
         scale = float(rng.choice([1.0, 1.0, 1.25, 1.5, 2.0]))
         h, w = round(height * scale), round(width * scale)
         page = self._pages.draw(rng, h, w, scale)
-        picture, polygons = page.picture, page.polygons
+        picture, count = page.picture, len(page.texts)
+        # Words and characters go the same way.
+        polygons = np.concatenate([page.polygons, *page.characters])
         if photographed:
             picture, polygons = _photographed(rng, picture, polygons)
         if scale != 1:
@@ -170,20 +181,25 @@ class SceneSynthesizer:
                 cv2.resize(picture, (width, height), interpolation=interpolation), np.uint8
             )
             polygons = polygons / np.float32(scale)
-        polygons = outlined(polygons)
+        ends = np.cumsum([len(corners) for corners in page.characters])[:-1]
+        characters = np.split(polygons[count:], ends) if count else []
         clean = picture
-        picture = _finish(rng, picture) if photographed else _screen(rng, picture)
-        return _scene(clean, picture, polygons, page.texts)
+        if photographed:
+            picture = finish(rng, self.chances, picture)
+        else:
+            picture = screen(rng, self.chances, picture)
+        return _scene(clean, picture, outlined(polygons[:count]), page.texts, characters)
 
     def _photo(self, rng: np.random.Generator, height: int, width: int) -> Scene:
-        if rng.random() < 0.75:
-            picture = self.photos.draw(rng, height, width)
+        if rng.random() < self._photo_share:
+            picture = self.photos(rng, height, width)
         else:
             picture = self._surfaces.patch(rng, height, width)
-        if rng.random() < 0.6:
+        if self.chances.on(rng, "clutter"):
             add_clutter(rng, picture, 1 + int(rng.random() ** 2 * 6))
         polygons: list[Polygons] = []
         texts: list[str] = []
+        characters: list[Polygons] = []
         taken = np.zeros((height, width), np.uint8)
         if self.pictograms is not None and rng.random() < 0.35:
             for _ in range(int(rng.integers(1, 5))):
@@ -191,9 +207,10 @@ class SceneSynthesizer:
         if rng.random() >= self.empty_share:
             blocks = 1 + int(rng.random() ** 1.3 * 11)
             for _ in range(blocks):
-                self._place(rng, picture, taken, polygons, texts)
+                self._place(rng, picture, taken, polygons, texts, characters)
         every = np.concatenate(polygons) if polygons else _NO_WORDS
-        return _scene(picture, _finish(rng, picture), every, texts)
+        seen = finish(rng, self.chances, picture)
+        return _scene(picture, seen, every, texts, characters)
 
     def _sign(
         self, rng: np.random.Generator, bank: PictogramBank, picture: Picture, taken: Picture
@@ -211,10 +228,10 @@ class SceneSynthesizer:
                 y = row * cell + (cell - mask.shape[0]) // 2
                 x = column * cell + (cell - mask.shape[1]) // 2
                 sheet[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
-        center = rng.random(2) * (width, height)
-        warp = _perspective(rng, sheet.shape[1], sheet.shape[0], _angle(rng), center)
+        angle, center = draw_angle(rng, self.chances), rng.random(2) * (width, height)
+        warp = tilt(rng, sheet.shape[1], sheet.shape[0], angle, center, self.chances)
         margin = rng.uniform(0, 0.3) * size
-        frame = _warped(_frame(sheet.shape[1], sheet.shape[0], margin), warp)
+        frame = warped(frame_of(sheet.shape[1], sheet.shape[0], margin), warp)
         cells = np.zeros_like(taken)
         cv2.fillPoly(cells, [np.rint(frame).astype(np.int32)], (1,))
         if not cells.any() or (cells & taken).any():
@@ -223,7 +240,7 @@ class SceneSynthesizer:
         if rng.random() < 0.7:
             self._panel(rng, picture, frame, warp)
         mask = cv2.warpPerspective(sheet, warp, (width, height), flags=cv2.INTER_LINEAR)
-        color = _ink(rng, picture[cells.astype(bool)].mean(axis=0))
+        color = choose_ink(rng, self.chances, picture[cells.astype(bool)].mean(axis=0))
         alpha = (mask * np.float32(1 / 255))[:, :, None]
         picture[:] = (picture + (color - picture) * alpha).astype(np.uint8)
 
@@ -234,21 +251,22 @@ class SceneSynthesizer:
         taken: Picture,
         polygons: list[Polygons],
         texts: list[str],
+        characters: list[Polygons],
     ) -> None:
         """Put one block of text, perhaps on a panel of its own, where no other text stands."""
         height, width = picture.shape[:2]
         block = self._block(rng)
         rows, columns = block.mask.shape
         for _ in range(8):
-            angle = _angle(rng)
+            angle = draw_angle(rng, self.chances)
             center = rng.uniform(0.02, 0.98, 2) * (width, height)
             if rng.random() < 0.75:  # rather whole than cut off
                 reach = 0.5 * np.array([columns, rows])
                 room = np.maximum(np.array([width, height]) - 2 * reach, 1)
                 center = reach + rng.random(2) * room
-            warp = _perspective(rng, columns, rows, angle, center)
+            warp = tilt(rng, columns, rows, angle, center, self.chances)
             margin = float(np.exp(rng.uniform(np.log(0.05), np.log(1.2)))) * min(rows, 80)
-            frame = _warped(_frame(columns, rows, margin), warp)
+            frame = warped(frame_of(columns, rows, margin), warp)
             cells = np.zeros_like(taken)
             cv2.fillPoly(cells, [np.rint(frame).astype(np.int32)], (1,))
             if not cells.any() or (cells & taken).any():
@@ -257,19 +275,22 @@ class SceneSynthesizer:
         else:
             return
         taken |= cells
-        on_panel = rng.random() < 0.45
-        if on_panel:
+        if self.chances.on(rng, "panels"):
             self._panel(rng, picture, frame, warp)
         mask = cv2.warpPerspective(block.mask, warp, (width, height), flags=cv2.INTER_LINEAR)
         inside = cells.astype(bool)
         around = picture[inside]
         if not mask.any() or not len(around):
             return
-        color = _ink(rng, around.mean(axis=0))
-        _paint(rng, picture, mask, color, block)
+        color = choose_ink(rng, self.chances, around.mean(axis=0))
+        word_px = float(np.median(np.ptp(block.polygons[:, :, 1], axis=1)))
+        lay_ink(rng, self.chances, picture, mask, color, word_px)
         points = block.polygons.reshape(-1, 2)
-        polygons.append(_warped(points, warp).reshape(block.polygons.shape))
+        polygons.append(warped(points, warp).reshape(block.polygons.shape))
         texts.extend(block.texts)
+        characters.extend(
+            warped(corners.reshape(-1, 2), warp).reshape(-1, 4, 2) for corners in block.characters
+        )
 
     def _panel(
         self, rng: np.random.Generator, picture: Picture, frame: Polygons, warp: Floats
@@ -321,13 +342,15 @@ class SceneSynthesizer:
                 for _ in range(int(rng.integers(2, 7)))
             ]
         face = self.fonts.pick(rng, lines[0])
-        spacing = rng.uniform(0.02, 0.4) if rng.random() < 0.16 else 0.0
-        stretch = float(np.exp(rng.normal(0, 0.18))) if rng.random() < 0.3 else 1.0
-        stroke = int(rng.integers(1, 3)) if size > 24 and rng.random() < 0.12 else 0
-        arc = rng.uniform(0.3, 2.8) if size >= 14 and rng.random() < 0.08 else 0.0
+        on, strength = self.chances.on, self.chances.strength
+        spacing = strength["spacing"] * rng.uniform(0.02, 0.4) if on(rng, "spacing") else 0.0
+        log = strength["condensed"] * rng.normal(0, 0.18)
+        stretch = float(np.exp(log)) if on(rng, "condensed") else 1.0
+        stroke = int(rng.integers(1, 3)) if size > 24 and on(rng, "bold") else 0
+        arc = strength["arc"] * rng.uniform(0.3, 2.8) if size >= 14 and on(rng, "arc") else 0.0
         if arc:  # a ring of one line, as on badges and over shop doors
             lines = lines[:1]
-        wobble = rng.uniform(0.02, 0.12) if rng.random() < 0.06 else 0.0
+        wobble = strength["wobble"] * rng.uniform(0.02, 0.12) if on(rng, "wobble") else 0.0
         leading = rng.uniform(0.12, 0.7) * size
         align = float(rng.choice([0.0, 0.0, 0.5, 0.5, 1.0]))
         wide = rng.random() < 0.2
@@ -355,7 +378,7 @@ class SceneSynthesizer:
         width = max(r.mask.shape[1] for r in drawn)
         height = int(sum(r.mask.shape[0] + leading for r in drawn) - leading) + 1
         mask = np.zeros((height, width), np.uint8)
-        polygons, texts, y = [], [], 0.0
+        polygons, texts, characters, y = [], [], [], 0.0
         for rendered in drawn:
             h, w = rendered.mask.shape
             x, top = int(align * (width - w)), int(y)
@@ -363,12 +386,15 @@ class SceneSynthesizer:
             for word, polygon in rendered.word_polygons():
                 polygons.append(polygon + np.asarray((x, top), np.float32))
                 texts.append(word)
+            offset = np.asarray((x, top), np.float32)
+            characters += [corners + offset for corners in rendered.word_characters()]
             y += h + leading
         outlines = outlined(np.stack(polygons))
         if arc and width > 1.5 * height:
             ring = Arc.around(height, width, arc if rng.random() < 0.7 else -arc)
             mask, outlines = ring.warp(mask), ring.place(outlines)
-        return _Block(mask, outlines, texts)
+            characters = [ring.place(corners) for corners in characters]
+        return _Block(mask, outlines, texts, characters)
 
 
 _NO_WORDS: Polygons = np.zeros((0, 2 * OUTLINE_POINTS, 2), np.float32)
@@ -394,129 +420,12 @@ def _drawable(face: FontFace, line: str) -> str:
     return " ".join("".join(c for c in line if c in face.characters).split())
 
 
-def _angle(rng: np.random.Generator) -> float:
-    """Draw a rotation in radians: mostly level, sometimes steep, rarely upright."""
-    kind = rng.random()
-    if kind < 0.55:
-        return float(rng.normal(0, 0.03))
-    if kind < 0.88:
-        return float(rng.normal(0, 0.16))
-    if kind < 0.96:
-        return float(rng.uniform(-0.8, 0.8))
-    return float(rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.05))
-
-
-def _perspective(
-    rng: np.random.Generator, width: int, height: int, angle: float, center: Floats
-) -> npt.NDArray[np.float64]:
-    """Compute the 3 × 3 map from a block to the scene: turned, and tilted away at times."""
-    corners = _frame(width, height, 0.0)
-    middle = corners.mean(axis=0)
-    turned = corners - middle
-    if rng.random() < 0.45:
-        away = rng.normal(0, 0.11)  # one end farther than the other
-        shear = rng.normal(0, 0.12)
-        squeeze = 1 - abs(rng.normal(0, 0.15))
-        side = turned[:, 0] / max(width / 2, 1)
-        turned = np.stack(
-            [
-                turned[:, 0] * max(squeeze, 0.5),
-                turned[:, 1] * (1 + away * side) + shear * turned[:, 0],
-            ],
-            axis=1,
-        )
-    cos, sin = np.cos(angle), np.sin(angle)
-    turned = turned @ np.array([[cos, sin], [-sin, cos]]) + center
-    return np.asarray(cv2.getPerspectiveTransform(corners, turned.astype(np.float32)))
-
-
-def _frame(width: float, height: float, margin: float) -> Polygons:
-    low, right, bottom = -margin, width + margin, height + margin
-    return np.asarray([[low, low], [right, low], [right, bottom], [low, bottom]], np.float32)
-
-
-def _warped(points: Polygons, warp: Floats) -> Polygons:
-    return np.asarray(cv2.perspectiveTransform(points[None].astype(np.float32), warp)[0])
-
-
-def _ink(rng: np.random.Generator, surface: Floats) -> npt.NDArray[np.float32]:
-    """Draw a colour that stands out from the surface; now and then only just."""
-    weights = np.array([0.299, 0.587, 0.114], np.float32)
-    ground = float(surface @ weights)
-    if rng.random() < 0.3:  # most writing is near black or near white
-        light = ground < 128 if rng.random() < 0.9 else ground > 128
-        return np.full(3, rng.uniform(205, 255) if light else rng.uniform(0, 50), np.float32)
-    least = 22.0 if rng.random() < 0.12 else 55.0
-    for _ in range(20):
-        color = random_color(rng)
-        if abs(float(color @ weights) - ground) > least:
-            return color
-    return np.full(3, 0 if ground > 128 else 255, np.float32)
-
-
-def _paint(
-    rng: np.random.Generator,
-    picture: Picture,
-    mask: Picture,
-    color: npt.NDArray[np.float32],
-    block: _Block,
-) -> None:
-    """Blend the ink into the picture, with shadow, glow, outline or texture at times."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    reach = 8
-    top, bottom = max(0, rows[0] - reach), min(mask.shape[0], rows[-1] + reach + 1)
-    left, right = max(0, columns[0] - reach), min(mask.shape[1], columns[-1] + reach + 1)
-    part = picture[top:bottom, left:right].astype(np.float32)
-    ink = np.ascontiguousarray(mask[top:bottom, left:right])
-    word_px = float(np.median(np.ptp(block.polygons[:, :, 1], axis=1)))
-    kind = rng.random()
-    if kind < 0.14 and word_px > 14:  # cast shadow
-        far = max(1, int(word_px * rng.uniform(0.03, 0.1)))
-        dx, dy = (int(v) for v in rng.choice([-far, far], 2))
-        shadow = effects.shifted(ink, dx, dy)
-        if rng.random() < 0.6:
-            shadow = np.asarray(cv2.GaussianBlur(shadow, (0, 0), far), np.uint8)
-        _blend(part, shadow, np.zeros(3, np.float32), rng.uniform(0.4, 0.9))
-    elif kind < 0.24 and word_px > 16:  # outline
-        radius = max(1, int(word_px * rng.uniform(0.02, 0.07)))
-        _blend(part, effects.thickened(ink, min(radius, 6)), random_color(rng), 1.0)
-    elif kind < 0.32 and word_px > 22:  # letters with a depth, as over shops
-        far = max(2, int(word_px * rng.uniform(0.05, 0.16)))
-        right, down = rng.uniform(-1, 1), rng.uniform(0.2, 1)
-        side = color * rng.uniform(0.3, 0.7) if rng.random() < 0.7 else random_color(rng)
-        deep = ink
-        for step in range(1, min(far, reach) + 1):
-            deep = np.maximum(deep, effects.shifted(ink, round(right * step), round(down * step)))
-        _blend(part, deep, side, 1.0)
-    elif kind < 0.37:  # glow, as of neon
-        glow = cv2.GaussianBlur(ink, (0, 0), max(1.0, word_px * 0.12))
-        _blend(part, np.asarray(cv2.convertScaleAbs(glow, alpha=1.6)), color, 0.8)
-    if word_px > 40 and rng.random() < 0.08:  # letters drawn as contours
-        core = cv2.erode(ink, np.ones((3, 3), np.uint8), iterations=max(1, int(word_px / 30)))
-        ink = cv2.subtract(ink, core)
-    if rng.random() < 0.06:
-        ink = effects.worn(rng, ink)
-    if rng.random() < 0.12:  # ink of changing colour
-        other = np.clip(color + rng.normal(0, 50, 3), 0, 255).astype(np.float32)
-        ramp = np.linspace(0, 1, ink.shape[0], dtype=np.float32)[:, None, None]
-        paint = color * (1 - ramp) + other * ramp
-    else:
-        paint = color
-    _blend(part, ink, paint, rng.uniform(0.6, 0.95) if rng.random() < 0.2 else 1.0)
-    picture[top:bottom, left:right] = np.clip(part, 0, 255).astype(np.uint8)
-
-
-def _blend(part: npt.NDArray[np.float32], ink: Picture, color: Floats, share: float) -> None:
-    alpha = (ink * np.float32(share / 255))[:, :, None]
-    part += (color - part) * alpha
-
-
 def _photographed(
     rng: np.random.Generator, picture: Picture, polygons: Polygons
 ) -> tuple[Picture, Polygons]:
     """See a page at an angle, as a slide in the hall or a sheet on a desk."""
     height, width = picture.shape[:2]
-    corners = _frame(width, height, 0.0)
+    corners = frame_of(width, height, 0.0)
     spread = rng.normal(0, 0.045, (4, 2)).astype(np.float32) * (width, height)
     angle = rng.normal(0, 0.06)
     turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
@@ -527,53 +436,22 @@ def _photographed(
     warp = cv2.getPerspectiveTransform(corners, moved)
     border = random_color(rng).tolist()
     seen = cv2.warpPerspective(picture, warp, (width, height), borderValue=border)
-    flat = _warped(polygons.reshape(-1, 2), warp) if len(polygons) else polygons
+    flat = warped(polygons.reshape(-1, 2), warp) if len(polygons) else polygons
     return np.asarray(seen, np.uint8), np.asarray(flat.reshape(-1, 4, 2), np.float32)
 
 
-def _finish(rng: np.random.Generator, picture: Picture) -> Picture:
-    """Pass a scene through light, lens, sensor and file."""
-    light = picture.astype(np.float32)
-    if rng.random() < 0.35:
-        field = effects.uneven_light(rng, np.full(picture.shape[:2], 128, np.float32)) / 128
-        light *= field[:, :, None]
-    if rng.random() < 0.4:
-        light = effects.exposure(rng, light)
-    if rng.random() < 0.15:  # indoors, at night
-        light *= rng.uniform(0.2, 0.6)
-    if rng.random() < 0.5:
-        light = effects.out_of_focus(rng, light, 2.2)
-    if rng.random() < 0.12:
-        light = effects.shaken(rng, light, 7)
-    if rng.random() < 0.35:
-        light = effects.noisy(rng, light, 16)
-    if rng.random() < 0.15:
-        light = effects.sharpened(rng, light)
-    seen = np.clip(light, 0, 255).astype(np.uint8)
-    return _filed(rng, seen, 25) if rng.random() < 0.5 else seen
-
-
-def _screen(rng: np.random.Generator, picture: Picture) -> Picture:
-    """Pass a page through what a screen recording does: little blur, compression."""
-    seen = picture
-    if rng.random() < 0.25:
-        seen = np.asarray(cv2.GaussianBlur(seen, (0, 0), rng.uniform(0.3, 0.9)), np.uint8)
-    return _filed(rng, seen, 30) if rng.random() < 0.5 else seen
-
-
-def _filed(rng: np.random.Generator, picture: Picture, worst: int) -> Picture:
-    """Encode as JPEG and decode again."""
-    quality = int(rng.uniform(worst, 95))
-    _, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
-
-
-def _scene(clean: Picture, picture: Picture, polygons: Polygons, texts: Sequence[str]) -> Scene:
+def _scene(
+    clean: Picture,
+    picture: Picture,
+    polygons: Polygons,
+    texts: Sequence[str],
+    characters: Sequence[Polygons],
+) -> Scene:
     """Drop words outside the picture, and say which of the rest nobody could read."""
     height, width = picture.shape[:2]
     grey = cv2.cvtColor(clean, cv2.COLOR_RGB2GRAY)
-    kept, said, ignored = [], [], []
-    for polygon, text in zip(polygons, texts, strict=True):
+    kept, said, ignored, letters = [], [], [], []
+    for polygon, text, corners in zip(polygons, texts, characters, strict=True):
         low = np.maximum(np.floor(polygon.min(axis=0)), 0).astype(int)
         high = np.minimum(np.ceil(polygon.max(axis=0)), (width, height)).astype(int)
         if (high - low < 1).any():
@@ -588,6 +466,13 @@ def _scene(clean: Picture, picture: Picture, polygons: Polygons, texts: Sequence
         legible = any(c.isalnum() for c in text) and contrast >= MIN_CONTRAST
         kept.append(polygon)
         said.append(text)
+        letters.append(corners.astype(np.float32))
         ignored.append(not (legible and max(tall, along * 0.3) >= MIN_LEGIBLE_PX))
     stacked = np.stack(kept) if kept else _NO_WORDS
-    return Scene(picture, stacked.astype(np.float32), tuple(said), np.asarray(ignored, np.bool_))
+    return Scene(
+        picture,
+        stacked.astype(np.float32),
+        tuple(said),
+        np.asarray(ignored, np.bool_),
+        tuple(letters),
+    )
