@@ -17,7 +17,14 @@ from rapidfuzz.distance import Levenshtein
 
 from onlooker.records import Page
 from onlooker.text.video.frames import Kept, VideoReaderConfig
-from onlooker.text.video.matching import FoundWord, is_cut, match_words, same_text, words_of
+from onlooker.text.video.matching import (
+    FoundWord,
+    hidden_words,
+    is_cut,
+    match_words,
+    same_text,
+    words_of,
+)
 from onlooker.text.video.motion import Affine, Motion, apply, compose, inverse
 from onlooker.text.video.patches import MIN_OPACITY
 from onlooker.text.video.tracking import MIN_INSIDE, Slot, Track, Walker, walk
@@ -36,6 +43,7 @@ _TOGETHER_S = 0.3
 """Parts of a line appear within this time of each other."""
 _OTHER = 0.6
 """Readings less like than this are of other words."""
+_SURE = 0.95
 _CUT_TRUST = 0.05
 """What the reading of a word counts that may be cut off by the edge of the picture."""
 
@@ -151,6 +159,8 @@ class Ledger:
         places = {track: track.polygons(track.recent[key.index]) for track in present}
         words = words_of(page, factor)
         pairs = match_words(words, places, (width, height))
+        live = {t: places[t] for t in present if t.lost_s is None and t.walker.check.there}
+        known = hidden_words(words, live) - set(pairs)
         seen: dict[Track, list[tuple[int, int]]] = {}
         for number, (track, slot) in pairs.items():
             seen.setdefault(track, []).append((number, slot))
@@ -177,17 +187,17 @@ class Ledger:
             if track not in seen:
                 if (
                     track not in renewed
-                    and track.inside(width, height, track.recent[key.index]) > 0.97
+                    and track.inside(width, height, track.recent[key.index]) > _WHOLE
                 ):
                     track.misses += 1
                 continue
             self._confirm(track, seen[track], words, key)
-        self._grow(words, pairs, owners, key)
+        self._grow([None if i in known else w for i, w in enumerate(words)], pairs, owners, key)
         fresh: list[Track] = []
         for number in range(len(page.lines)):
             if number in owners:
                 continue
-            alone = [word for word in words if word.line == number]
+            alone = [w for i, w in enumerate(words) if w.line == number and i not in known]
             if not alone:
                 continue
             fresh.append(self._begin(alone, key))
@@ -196,8 +206,9 @@ class Ledger:
         for track in again:
             track.start_s = key.time_s
         self._retrace([*fresh, *again], key)
-        for track in list(fresh):
-            self._come_back(track, key)
+        for track in fresh:
+            if track.floor_s == float("-inf"):
+                self._come_back(track, key)
         self._catch_up(fresh, key)
         self.tracks += fresh
         for owner in owners.values():
@@ -245,7 +256,8 @@ class Ledger:
             known = vote(one.readings)[0]
             if Levenshtein.normalized_similarity(known.casefold(), word.text.casefold()) < _OTHER:
                 return True
-            if _figures(known) != _figures(word.text):
+            before, after = _figures(known), _figures(word.text)
+            if before != after and len(before) == len(after) and word.confidence >= _SURE:
                 return True
         return False
 
@@ -295,7 +307,7 @@ class Ledger:
 
     def _grow(
         self,
-        words: Sequence[FoundWord],
+        words: Sequence[FoundWord | None],
         pairs: dict[int, tuple[Track, int]],
         owners: dict[int, dict[Track, int]],
         key: Kept,
@@ -303,7 +315,7 @@ class Ledger:
         """Add words that are new on a line that is known: typed text, a line coming in."""
         grown: set[Track] = set()
         for number, word in enumerate(words):
-            if number in pairs or word.line not in owners:
+            if word is None or number in pairs or word.line not in owners:
                 continue
             owner = owners[word.line]
             most = max(owner.values())

@@ -21,6 +21,7 @@ EDGE_PX = 1.5
 _TELLING_LETTERS = 3
 _ASTRAY = 5.0
 """By so many of its heights a line may lie beside its place after a sweep of the camera."""
+_HIDDEN = 0.6
 _PART = 0.6
 """What a part of a word counts for that lies wholly in the word."""
 _SAME_PLACE = 0.3
@@ -107,6 +108,22 @@ def match_words(
                 used.add(slot)
                 break
     return pairs
+
+
+def hidden_words(words: Sequence[FoundWord], places: dict[Track, Floats]) -> set[int]:
+    """Return the numbers of words that lie, for the most part, within words that are followed.
+
+    What blur or the edge of the picture left of a word is read as another, shorter one.
+    """
+    if not places or not words:
+        return set()
+    known = _boxes(np.concatenate(list(places.values())))
+    read = _boxes(np.stack([word.polygon for word in words]))
+    low = np.maximum(known[None, :, :2], read[:, None, :2])
+    high = np.minimum(known[None, :, 2:], read[:, None, 2:])
+    shared = np.maximum(high - low, 0).prod(axis=2).max(axis=1)
+    area = (read[:, 2:] - read[:, :2]).prod(axis=1)
+    return set(np.flatnonzero(shared >= _HIDDEN * area).tolist())
 
 
 def same_text(track: Track, hits: list[tuple[int, int]], words: Sequence[FoundWord]) -> bool:
