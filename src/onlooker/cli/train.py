@@ -17,7 +17,10 @@ from onlooker.errors import ConfigError, MissingExtraError
 TRAINERS = {
     "text.recognition": "onlooker.text.recognition.train",
     "text.detection": "onlooker.text.detection.train",
+    "text.detection/mser": "onlooker.text.characters.train",
+    "text.characters": "onlooker.text.characters.train",
 }
+"""Task, or task and name where a recipe trains another network → where its trainer lives."""
 
 
 @click.command("train", short_help="Train a network by its recipe.")
@@ -27,7 +30,10 @@ def command(recipe: Path, overrides: tuple[str, ...]) -> None:
     """Train by RECIPE, a file like recipes/text.recognition/ctc/recipe.toml."""
     if not recipe.is_file():
         raise ConfigError(f"{recipe} is no file; recipes lie in recipes/<task>/<name>/recipe.toml")
-    task = recipe.resolve().parent.parent.name
+    folder = recipe.resolve().parent
+    task = f"{folder.parent.name}/{folder.name}"
+    if task not in TRAINERS:
+        task = folder.parent.name
     if task not in TRAINERS:
         raise ConfigError(
             f"{recipe}: no task named {task!r}; a recipe lies in <task>/<name>/, and tasks are: "

@@ -19,6 +19,7 @@ class EvaluationConfig:
         limit: Use only the first so many samples, for a quick look; None for all.
         decoding: Of tasks that offer several ways to decode: which; None for their default.
         lexicon: Of tasks that take a list of expected words: its file.
+        method: Of tasks that have several methods: which; None for their default.
 
     Raises:
         ConfigError: ``limit`` is below 1.
@@ -29,6 +30,7 @@ class EvaluationConfig:
     limit: int | None = None
     decoding: str | None = None
     lexicon: Path | None = None
+    method: str | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:

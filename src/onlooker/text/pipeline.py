@@ -50,6 +50,7 @@ ENLARGED_PX = 20.0
 """Height to which they are enlarged, by 2 at most: more shows nothing new."""
 ENLARGED_SIDE = 2560
 """Longest side of an enlarged picture."""
+DETECTION = "db"
 DETECTOR = "db.synth1"
 RECOGNIZER = "ctc.synth1"
 
@@ -159,6 +160,7 @@ class TextReader:
         threads: int | None = None,
         config: ReaderConfig | None = None,
         lexicon: Lexicon | None = None,
+        detection: str = DETECTION,
     ) -> TextReader:
         """Load the shipped networks.
 
@@ -166,15 +168,17 @@ class TextReader:
             threads: How many threads the networks may use; None: `onlooker.runtime.threads()`.
             config: How they are put together.
             lexicon: Words that are expected: doubtful readings are drawn towards them.
+            detection: How words are found: a name of `onlooker.text.detection.methods`.
 
         Raises:
             WeightsError: Weights are missing or damaged.
+            ConfigError: Unknown name of a detection method.
         """
-        from onlooker.text.detection import TextDetector
+        from onlooker.text.detection.methods import load_detector
         from onlooker.text.recognition import TextRecognizer
 
         return cls(
-            TextDetector.load(DETECTOR, threads=threads),
+            load_detector(detection, threads=threads),
             TextRecognizer.load(RECOGNIZER, threads=threads, lexicon=lexicon),
             config=config,
         )

@@ -190,13 +190,7 @@ def test_reads_real_scene_words(name: str, least: float) -> None:
 
 
 @pytest.mark.weights
-def test_single_characters_are_classified(recognizer: TextRecognizer, tmp_path: Path) -> None:
-    from onlooker.text.recognition.evaluate import evaluate_characters
-
-    assert recognizer.classify([word("R"), word("7")], "ABR0789") == ["R", "7"]
-    assert recognizer.classify([np.zeros((0, 3, 3), np.uint8)], "AB") == [""]
-    (tmp_path / "images").mkdir()
-    cv2.imwrite(str(tmp_path / "images" / "a.png"), word("R")[:, :, ::-1])
-    (tmp_path / "chars.tsv").write_text("a.png\t0,0,500,500\tR\na.png\t0,0,5,5\t?\n")
-    report = evaluate_characters(EvaluationConfig(data=tmp_path))
-    assert (report.task, report.n, report.metrics["accuracy"]) == ("text.characters", 1, 1.0)
+def test_distributions_run_along_the_crop(recognizer: TextRecognizer) -> None:
+    seen, nothing = recognizer.distributions([word("EXIT"), np.zeros((0, 3, 3), np.uint8)])
+    assert np.exp(seen).sum(axis=1) == pytest.approx(np.ones(len(seen)), abs=1e-4)
+    assert nothing.shape == (0, seen.shape[1])

@@ -1,35 +1,34 @@
-"""Measure the detector on labelled scenes, through the same `TextDetector` that users run."""
+"""Measure detection on labelled scenes, through the same detectors that users run."""
 
 from __future__ import annotations
 
 import time
 
-from onlooker.hub import choose
 from onlooker.media.image import read_image
 from onlooker.metrics import EvaluationConfig, Report
+from onlooker.text.detection.methods import DEFAULT, load_detector, weights_of
 from onlooker.text.detection.metrics import DetectionScore
-from onlooker.text.detection.predict import TextDetector
-from onlooker.text.detection.weights import WEIGHTS
 from onlooker.text.spotting.datasets import read_scenes
-
-MODEL = "db.synth1"
 
 
 def evaluate(config: EvaluationConfig) -> Report:
     """Find words in every picture of a folder of scenes, and compare with the labels.
 
     Args:
-        config: A folder with ``annotations.jsonl``; it has no splits.
+        config: A folder with ``annotations.jsonl``; it has no splits. ``method`` chooses the
+            detector.
 
     Raises:
-        ConfigError: A split is asked for, or the folder or its labels are missing or malformed.
+        ConfigError: A split or an unknown method is asked for, or the folder or its labels are
+            missing or malformed.
         MediaError: A picture cannot be read.
         WeightsError: The network is missing or damaged.
     """
     config.refuse_split()
     scenes = read_scenes(config.data)[: config.limit]
-    weights = choose(WEIGHTS, MODEL)
-    detector = TextDetector.load(MODEL)
+    method = config.method or DEFAULT
+    weights = weights_of(method)
+    detector = load_detector(method)
     score = DetectionScore()
     begun = time.perf_counter()
     for scene in scenes:

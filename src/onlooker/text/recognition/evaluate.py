@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -11,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from onlooker.errors import ConfigError
 from onlooker.hub import choose
 from onlooker.media.image import read_image
 from onlooker.metrics import EvaluationConfig, Report
@@ -19,7 +17,7 @@ from onlooker.records.text import RecognizedText
 from onlooker.text.charset import unreadable
 from onlooker.text.lines import corners_of
 from onlooker.text.pipeline import cut_out
-from onlooker.text.recognition.datasets import LABELS_NAME, read_characters, read_labels
+from onlooker.text.recognition.datasets import LABELS_NAME, read_labels
 from onlooker.text.recognition.lexicon import Lexicon
 from onlooker.text.recognition.metrics import (
     expected_calibration_error,
@@ -36,8 +34,6 @@ MODEL = "ctc.synth1"
 #: a crop is tried in other directions, and by how much another must be surer than upright.
 TALL_ASPECT = 1.5
 TURN_GAIN = 0.15
-#: The 62 classes of published figures on single characters (ICDAR 2003 and after).
-CHARACTERS = string.digits + string.ascii_letters
 #: Crops that are held decoded at once: bounds memory on large sets.
 _CHUNK = 256
 
@@ -133,52 +129,3 @@ def _cut(pixels: Picture, corners: npt.NDArray[np.float64]) -> Picture:
     if np.abs(corners - box).max() <= 1:
         return pixels[max(0, y0) : max(0, y1), max(0, x0) : max(0, x1)]
     return cut_out(pixels, corners)
-
-
-def evaluate_characters(config: EvaluationConfig) -> Report:
-    """Classify single characters, cut from pictures of words, among 62; case counts.
-
-    Args:
-        config: A folder with ``chars.tsv``; it has no splits. Other characters are left out.
-
-    Returns:
-        ``accuracy``, and ``accuracy_lower`` with case disregarded: many letters differ in it only
-        by their size, which a cut-out character does not show.
-
-    Raises:
-        ConfigError: A split is asked for, or the folder or its labels are missing or malformed.
-        MediaError: A picture cannot be read.
-        WeightsError: The network is missing or damaged.
-    """
-    config.refuse_split()
-    listed = [one for one in read_characters(config.data) if one.character in CHARACTERS]
-    listed = listed[: config.limit]
-    if not listed:
-        raise ConfigError(f"{config.data} labels no letter or figure; there is nothing to measure")
-    weights = choose(WEIGHTS, MODEL)
-    recognizer = TextRecognizer.load(MODEL)
-    begun = time.perf_counter()
-    right = right_lower = 0
-    for start in range(0, len(listed), _CHUNK):
-        part = listed[start : start + _CHUNK]
-        pictures = {one.image: read_image(one.image)[0] for one in part}
-        crops = []
-        for one in part:
-            x0, y0, x1, y1 = one.box
-            crops.append(pictures[one.image][max(0, y0) : y1, max(0, x0) : x1])
-        for found, one in zip(recognizer.classify(crops, CHARACTERS), part, strict=True):
-            right += found == one.character
-            right_lower += found.lower() == one.character.lower()
-    return Report(
-        task="text.characters",
-        data=str(config.data),
-        split=None,
-        model_name=weights.name,
-        model_sha256=weights.sha256,
-        n=len(listed),
-        seconds=time.perf_counter() - begun,
-        metrics={
-            "accuracy": right / len(listed),
-            "accuracy_lower": right_lower / len(listed),
-        },
-    )

@@ -1,0 +1,17 @@
+"""Trained weights of the character classifier."""
+
+from __future__ import annotations
+
+from onlooker.hub import Weights
+
+WEIGHTS: dict[str, Weights] = {
+    "cnn.synth1": Weights(
+        name="cnn.synth1",
+        file="text_characters/cnn.synth1.onnx",
+        sha256="8a1b9afa3afb1d78817a311e3686a0272689eab09b70792250abe4ddb12403e6",
+        licence="Apache-2.0",
+        paper="He et al. 2016 (residual blocks); Jaderberg et al. 2014 (62 classes)",
+        card="recipes/text.characters/cnn/card.md",
+        preprocessing={"input": "(N, 2, 32, 32): grey, standardised; logarithm of width / height"},
+    ),
+}
