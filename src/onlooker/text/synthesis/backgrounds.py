@@ -61,8 +61,16 @@ class BackgroundBank:
         self._greys: list[Picture] = []
 
     @classmethod
-    def load(cls, folder: str | Path | None, *, photo_share: float = 0.5) -> BackgroundBank:
-        """Load the photos under ``folder`` (twins dropped) and scikit-image's, where installed."""
+    def load(
+        cls, folder: str | Path | None, *, photo_share: float = 0.5, samples: bool = True
+    ) -> BackgroundBank:
+        """Load photos.
+
+        Args:
+            folder: Where they lie; twins are dropped. None: none.
+            photo_share: Share of patches cut from photos.
+            samples: Add scikit-image's, where it is installed.
+        """
         photos: list[Picture] = []
         seen: set[bytes] = set()
         paths = sorted(Path(folder).rglob("*")) if folder is not None else []
@@ -72,7 +80,7 @@ class BackgroundBank:
             photo = cv2.imread(str(path), _reduction(path))
             if photo is not None and min(photo.shape[:2]) >= 200:
                 _keep(photos, seen, cv2.cvtColor(photo, cv2.COLOR_BGR2RGB))
-        for photo in _skimage_photos():
+        for photo in _skimage_photos() if samples else ():
             _keep(photos, seen, photo)
         return cls(photos, photo_share=photo_share)
 

@@ -82,7 +82,7 @@ class Maker:
             config = spec.words
             if product == "lines":
                 config = dataclasses.replace(config, lines=1.0)
-            grounds = BackgroundBank.load(spec.backgrounds or None)
+            grounds = BackgroundBank.load(spec.backgrounds or None, samples=False)
             self._words = WordSynthesizer(
                 self.fonts,
                 corpus,

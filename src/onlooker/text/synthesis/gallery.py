@@ -1,0 +1,184 @@
+"""A page that shows what is generated: every effect at growing strength, words, lines, scenes.
+
+The same word, face and seed in every row, so that the effect alone is seen.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from onlooker.errors import ConfigError
+from onlooker.text.synthesis.backgrounds import BackgroundBank
+from onlooker.text.synthesis.corpus import OwnWords
+from onlooker.text.synthesis.fonts import FontBank
+from onlooker.text.synthesis.produce import Maker, load_fonts
+from onlooker.text.synthesis.specification import EFFECTS, Chances, Specification, WordsConfig
+from onlooker.text.synthesis.words import WordSynthesizer
+
+Picture = npt.NDArray[np.uint8]
+
+STRENGTHS = (0.5, 1.0, 1.5, 2.0)
+WORD = "Moment"
+_SAMPLES = 40
+_SCENES = 4
+_HEIGHT_PX = 52
+#: Kinder to the eye at this width than at the scenes' own.
+_SCENE_WIDTH_PX = 560
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>What the generator draws</title><style>
+:root {{ color-scheme: light dark;
+  --ink: #1d2330; --soft: #5d6675; --line: #dfe3ea; --bg: #fbfbfc }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --ink: #e8ebf1; --soft: #9aa4b5; --line: #2c3442; --bg: #12161d }} }}
+body {{ margin: 0 auto; max-width: 74rem; padding: 2.5rem 1.25rem 5rem; background: var(--bg);
+  color: var(--ink); font: 16px/1.5 system-ui, sans-serif }}
+h1 {{ font-size: 2rem; margin: 0 0 .25rem }} h2 {{ margin: 3rem 0 .75rem; font-size: 1.3rem }}
+p {{ color: var(--soft); max-width: 46rem; margin: 0 0 1rem }}
+table {{ border-collapse: collapse; width: 100% }}
+th {{ text-align: left; font-weight: 600; vertical-align: middle }}
+td, th {{ padding: .45rem .75rem .45rem 0; border-top: 1px solid var(--line) }}
+thead th {{ color: var(--soft); font-weight: 400; font-size: .85rem; border: 0 }}
+small {{ display: block; font-weight: 400; color: var(--soft); max-width: 17rem }}
+img {{ border-radius: 3px; display: block; max-width: 100% }}
+.words {{ display: flex; flex-wrap: wrap; gap: .6rem }}
+figure {{ margin: 0 }} figcaption {{ color: var(--soft); font-size: .8rem }}
+.scenes {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem }}
+</style></head><body>
+<h1>What the generator draws</h1>
+<p>Seed {seed}, {faces} font faces of {families} families. Made by
+<code>onlooker synth gallery</code>; every picture here comes from its seed and number alone.</p>
+<h2>Every effect by itself</h2>
+<p>One word, one face, one seed; the effect's strength grows from left to right. The shares say how
+many word crops and how many scenes get it by default.</p>
+<table><thead><tr><th>effect</th>{strengths}</tr></thead><tbody>{rows}</tbody></table>
+<h2>Words</h2><p>All effects with their default shares; what a picture says stands below it.</p>
+<div class="words">{words}</div>
+<h2>Lines</h2><div class="words">{lines}</div>
+<h2>Scenes</h2><p>Outlines of words in green, of those nobody could read in red, of characters in
+blue.</p><div class="scenes">{scenes}</div>
+</body></html>
+"""
+
+
+def write_gallery(specification: Specification, out: Path) -> Path:
+    """Write the page, one file that holds its pictures.
+
+    Args:
+        specification: What to draw with.
+        out: The page; ``.html`` is added where it lacks a suffix.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        ConfigError: It cannot be written, or fonts or photos are missing.
+    """
+    page = out if out.suffix else out.with_suffix(".html")
+    fonts = load_fonts(specification)
+    samples = {
+        product: _samples(Maker(product, specification, fonts), count)
+        for product, count in (("words", _SAMPLES), ("lines", _SAMPLES // 3))
+    }
+    text = _PAGE.format(
+        seed=specification.seed,
+        faces=len(fonts.faces),
+        families=len({face.family for face in fonts.faces}),
+        strengths="".join(f"<th>strength {strength:g}</th>" for strength in STRENGTHS),
+        rows="".join(_rows(specification, fonts)),
+        words=samples["words"],
+        lines=samples["lines"],
+        scenes=_scenes(Maker("scenes", specification, fonts)),
+    )
+    try:
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {page}: {error.strerror}") from None
+    return page
+
+
+def _rows(specification: Specification, fonts: FontBank) -> list[str]:
+    """Draw one row of the table for each effect of word crops."""
+    legible = [face for face in fonts.faces if face.covers(WORD)]
+    if not legible:
+        raise ConfigError(f"no font draws {WORD!r}")
+    bold = [face for face in legible if face.style.lower() in ("bold", "regular", "medium")]
+    face = (bold or legible)[specification.seed % len(bold or legible)]
+    bank, corpus = FontBank([face]), OwnWords([WORD])
+    photos = BackgroundBank.load(specification.backgrounds or None, samples=False)
+    config = WordsConfig(lines=0.0, clean=0.0, nothing=0.0, foreign=0.0)
+    rows = []
+    for name, kind in EFFECTS.items():
+        if kind.words is None:
+            continue
+        cells = []
+        for strength in STRENGTHS:
+            spec = specification.only([name], strength)
+            maker = WordSynthesizer(
+                bank, corpus, photos, config=config, chances=Chances("words", spec.effects)
+            )
+            # A seed whose ground and ink differ well, so that the effect is what is seen.
+            rng = np.random.default_rng((specification.seed, 11))
+            cells.append(_image(maker.draw(rng, whole=True, colour=True).picture, name))
+        shares = ", ".join(
+            f"{share:.0%} of {product}"
+            for product, share in (("words", kind.words), ("scenes", kind.scenes))
+            if share is not None
+        )
+        about = f"<small>{html.escape(kind.text)}</small><small>{shares}</small>"
+        row = "".join(f"<td>{cell}</td>" for cell in cells)
+        rows.append(f"<tr><th>{name.replace('_', ' ')}{about}</th>{row}</tr>")
+    return rows
+
+
+def _samples(maker: Maker, count: int) -> str:
+    figures = []
+    for number in range(count):
+        drawn = maker.word(number, whole=True)
+        says = html.escape(drawn.text) or "(nothing)"
+        picture = _image(drawn.picture, drawn.text)
+        figures.append(f"<figure>{picture}<figcaption>{says}</figcaption></figure>")
+    return "".join(figures)
+
+
+def _scenes(maker: Maker) -> str:
+    figures = []
+    for number in range(_SCENES):
+        scene = maker.scene(number)
+        scale = _SCENE_WIDTH_PX / scene.picture.shape[1]
+        size = (_SCENE_WIDTH_PX, round(scene.picture.shape[0] * scale))
+        shown = np.asarray(cv2.resize(scene.picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+        for corners in scene.characters:
+            for corner in corners:
+                _outline(shown, corner * scale, (70, 150, 255))
+        for outline, ignored in zip(scene.polygons, scene.ignored, strict=True):
+            _outline(shown, outline * scale, (230, 60, 60) if ignored else (40, 190, 90))
+        figures.append(f"<figure>{_encoded(shown, '.jpg', 'a scene', '')}</figure>")
+    return "".join(figures)
+
+
+def _outline(
+    picture: Picture, points: npt.NDArray[np.float32], color: tuple[int, int, int]
+) -> None:
+    cv2.polylines(picture, [np.rint(points).astype(np.int32)], True, color, 1, cv2.LINE_AA)
+
+
+def _image(picture: Picture, says: str) -> str:
+    """Show a crop at one height, as large pixels where it is small."""
+    return _encoded(picture, ".png", says, f' height="{_HEIGHT_PX}"')
+
+
+def _encoded(picture: Picture, suffix: str, says: str, more: str) -> str:
+    kind = "jpeg" if suffix == ".jpg" else "png"
+    _, data = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    body = base64.b64encode(data.tobytes()).decode()
+    alt = html.escape(says, quote=True)
+    return f'<img alt="{alt}"{more} src="data:image/{kind};base64,{body}">'
