@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +16,14 @@ from onlooker.media.video import Video
 from onlooker.text.synthesis.backgrounds import BackgroundBank
 from onlooker.text.synthesis.corpus import Corpus
 from onlooker.text.synthesis.fonts import FontBank
-from onlooker.text.synthesis.video import KINDS, ClipsConfig, ClipSynthesizer, write_clips
+from onlooker.text.synthesis.video import (
+    KINDS,
+    ClipsConfig,
+    ClipSynthesizer,
+    files,
+    write_clips,
+    write_video,
+)
 from onlooker.text.synthesis.video.motion import fading, gliding
 from onlooker.text.synthesis.video.stage import Clip, Layer, Layered, Line
 from onlooker.text.video.datasets import read_clips
@@ -132,3 +140,23 @@ def test_wrong_wishes_are_refused(tmp_path: Path, synthesizer: ClipSynthesizer) 
     (tmp_path / "tracks.json").write_text('{"version": 1, "clips": [{"video": "a.mp4"}]}')
     with pytest.raises(ConfigError, match="clip 0 is malformed"):
         read_clips(tmp_path)
+
+
+def test_clips_of_a_specification(
+    font_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = {"kinds": ("cuts",), "languages": (("en", 1.0),), **SIZE}
+
+    def make(**values: object) -> ClipsConfig:
+        return ClipsConfig(**{**values, **small})  # type: ignore[arg-type]
+
+    monkeypatch.setattr(files, "ClipsConfig", make)
+    wishes = SimpleNamespace(fonts=str(font_file.parent), backgrounds="", seed=5)
+    told: list[tuple[int, int]] = []
+    values = write_video(wishes, tmp_path / "out", 1, lambda done, all_: told.append((done, all_)))
+    assert told == [(1, 1)]
+    assert values["pictures"] == values["faces"] == 1
+    assert values["tracks"] == len(read_clips(tmp_path / "out")[0].tracks)
+    wishes.fonts = ""
+    with pytest.raises(ConfigError, match="--fonts"):
+        write_video(wishes, tmp_path / "none", 1, lambda done, all_: None)
