@@ -202,3 +202,11 @@ def test_the_list_of_effects() -> None:
     code, output = run("effects", "--json")
     assert code == 0
     assert set(json.loads(output)) == set(EFFECTS)
+
+
+def test_the_reference_lists_every_effect_with_its_shares() -> None:
+    page = Path(__file__).parents[3] / "docs" / "reference" / "synthesis.md"
+    text = page.read_text(encoding="utf-8")
+    for name, kind in EFFECTS.items():
+        shares = ("–" if share is None else f"{share:g}" for share in (kind.words, kind.scenes))
+        assert f"| `{name}` | {kind.group} | {' | '.join(shares)} | {kind.text} |" in text
