@@ -31,6 +31,8 @@ MIN_INSIDE = 0.5
 """A line is seen while half of its area, or more, lies inside the picture."""
 _WHOLE = 0.97
 _SURE_OPACITY, _SURE_LIKENESS = 0.8, 0.7
+_PACE_PX = 0.2
+"""A line that moved by less in the last step stands still."""
 _KEPT_PX = 0.15
 """Places that differ by less are the same, in pixels of the reduced frame."""
 _STRAY_PX = 1.0
@@ -139,13 +141,18 @@ def _own_motion(start: Floats, end: Points, good: npt.NDArray[np.bool_]) -> Floa
 def _follow(walker: Walker, after: Grey, camera: Affine | None, own: Floats | None) -> None:
     """Try the motions that are possible; without any that fits, go where the line was led."""
     tries = [walker.pose]
-    if camera is not None:
-        tries.append(compose(camera, walker.pose))
+    if np.abs(walker.pace).max() > _PACE_PX:
+        tries.insert(0, shifted(walker.pose, walker.pace))
     if own is not None:
-        tries.append(shifted(walker.pose, own))
-    if np.abs(walker.pace).max() > 0.2:
-        tries.append(shifted(walker.pose, walker.pace))
-    checks = [walker.template.check(after, pose) for pose in tries]
+        tries.insert(0, shifted(walker.pose, own))
+    if camera is not None:
+        # The likeliest first: where the strokes are found well, no other needs to be tried.
+        tries.insert(0 if walker.with_camera > 0 else len(tries), compose(camera, walker.pose))
+    checks: list[Check] = []
+    for pose in tries:
+        checks.append(walker.template.check(after, pose))
+        if checks[-1].opacity >= _SURE_OPACITY and checks[-1].likeness >= _SURE_LIKENESS:
+            break
     merits = [check.likeness * min(check.opacity, 1.0) for check in checks]
     best = int(np.argmax(merits))
     pose, found = tries[best], checks[best]
