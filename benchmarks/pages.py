@@ -31,9 +31,10 @@ Bullets that stand alone are dropped from both sides: half of the decks draw the
 characters mean nothing, so that their layers lack them. Characters that then still are not in the
 charset are dropped from both sides and counted in ``outside_charset``, as a share of the layer's.
 
-Every system runs in a process of its own, as in `reader.py`; Tesseract with ``--psm 3``. Onlooker
-reads all pages; the rivals, which take longer, the first ``--sample`` of each kind, and Onlooker's
-row for the same pages stands beside theirs.
+Every system runs in a process of its own, as in `reader.py`; Tesseract with ``--psm 3`` and one
+thread, which on whole pages is faster than two where the machine is busy. Onlooker reads all pages;
+the rivals, which take longer, the first ``--sample`` of each kind, and Onlooker's row for the same
+pages stands beside theirs.
 """
 
 from __future__ import annotations

@@ -119,7 +119,10 @@ def rapidocr_reader(mode: str) -> tuple[Callable[[str], Words], str]:
 
 
 def tesseract_reader(mode: str) -> tuple[Callable[[str], Words], str]:
-    environment = os.environ | {"OMP_THREAD_LIMIT": str(THREADS)}
+    # Its threads spin while they wait for each other: on a busy machine a whole page with two of them
+    # took minutes, with one seconds.
+    threads = 1 if mode == "pages" else THREADS
+    environment = os.environ | {"OMP_THREAD_LIMIT": str(threads)}
 
     def run(*arguments: str) -> str:
         done = subprocess.run(
