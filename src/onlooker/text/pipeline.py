@@ -51,7 +51,7 @@ ENLARGED_PX = 20.0
 ENLARGED_SIDE = 2560
 """Longest side of an enlarged picture."""
 DETECTION = "db"
-DETECTOR = "db.synth1"
+DETECTOR = "db.synth2"
 RECOGNIZER = "ctc.synth1"
 
 

@@ -78,4 +78,4 @@ def test_the_same_picture_gives_the_same_words(detector):
 
 
 def test_the_file_is_light():
-    assert resolve(WEIGHTS["db.synth1"]).stat().st_size < 4_000_000
+    assert resolve(WEIGHTS["db.synth2"]).stat().st_size < 4_000_000

@@ -126,7 +126,7 @@ class TextDetector:
     @classmethod
     def load(
         cls,
-        name: str = "db.synth1",
+        name: str = "db.synth2",
         *,
         threads: int | None = None,
         config: DetectorConfig | None = None,

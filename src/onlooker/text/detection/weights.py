@@ -5,10 +5,10 @@ from __future__ import annotations
 from onlooker.hub import Weights
 
 WEIGHTS: dict[str, Weights] = {
-    "db.synth1": Weights(
-        name="db.synth1",
-        file="text_detection/db.synth1.onnx",
-        sha256="f65e0cc9b2bdd046a6cd96652265a968bdcd3b34ee4982c4b400ca8240b2e9e1",
+    "db.synth2": Weights(
+        name="db.synth2",
+        file="text_detection/db.synth2.onnx",
+        sha256="237f121cb5866356ee938f4c0fa7ad332d4ea81680ad4fb326d3ead12bf8c2bc",
         licence="Apache-2.0",
         paper="Liao et al. 2020, Real-time scene text detection with differentiable binarization",
         card="recipes/text.detection/db/card.md",
@@ -18,8 +18,8 @@ WEIGHTS: dict[str, Weights] = {
             "output": "(N, 1, H/2, W/2) probability of word cores",
         },
         metrics={
-            "icdar2003_scenes_dev hmean": 0.724,
-            "icdar2015_scenes_dev hmean": 0.439,
+            "icdar2003_scenes_dev hmean": 0.750,
+            "icdar2015_scenes_dev hmean": 0.601,
         },
     ),
 }
