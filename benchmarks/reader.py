@@ -60,13 +60,14 @@ def onlooker_reader(mode: str) -> tuple[Callable[[str], Words], str]:
     from onlooker.media.image import read_image
     from onlooker.runtime import set_threads
     from onlooker.text.pipeline import TextReader, shipped_weights
-    from onlooker.text.recognition import TextRecognizer
-    from onlooker.text.recognition.evaluate import read_upright
 
     set_threads(THREADS)
     names = "+".join(f"{w.name} ({w.sha256[:12]})" for w in shipped_weights())
     version = f"{__version__}, {names}"
     if mode == "words":
+        from onlooker.text.recognition import TextRecognizer
+        from onlooker.text.recognition.evaluate import read_upright
+
         recognizer = TextRecognizer.load(threads=THREADS)
 
         def read_word(path: str) -> Words:
@@ -119,8 +120,8 @@ def rapidocr_reader(mode: str) -> tuple[Callable[[str], Words], str]:
 
 
 def tesseract_reader(mode: str) -> tuple[Callable[[str], Words], str]:
-    # Its threads spin while they wait for each other: on a busy machine a whole page with two of them
-    # took minutes, with one seconds.
+    # Its threads spin while they wait for each other: on a busy machine a whole page with two of
+    # them took minutes, with one seconds.
     threads = 1 if mode == "pages" else THREADS
     environment = os.environ | {"OMP_THREAD_LIMIT": str(threads)}
 
