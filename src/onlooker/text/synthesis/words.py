@@ -38,6 +38,7 @@ MAX_WIDTH_PX = 480
 _MOST_TRIES = 400
 #: Share of loose pictures whose letters stand below each other: what there is to learn from them.
 _LOOSE_STACKED_SHARE = 0.05
+_NO_EDGES = np.zeros((0, 2), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +207,8 @@ class WordSynthesizer:
         if stacks and 2 <= len(text) <= 12 and " " not in text:
             drawn = render_stacked(text, face, STANDARD_PX, spacing=spacing, stroke_px=stroke)
             ink = drawn.mask
-            return drawn, float(ink.shape[0]), outline_of(ink.shape[0], ink.shape[1]), False, True
+            edges = outline_of(ink.shape[0], ink.shape[1]) if style.loose else _NO_EDGES
+            return drawn, float(ink.shape[0]), edges, False, True
         drawn = render_text(
             text,
             face,
@@ -225,7 +227,7 @@ class WordSynthesizer:
             )
         ink = drawn.mask
         thickness = ink.shape[0] - math.ceil(abs(bend) * ink.shape[1])
-        edges = outline_of(ink.shape[0], ink.shape[1], bend)
+        edges = outline_of(ink.shape[0], ink.shape[1], bend) if style.loose else _NO_EDGES
         if arc:
             shape = Arc.around(ink.shape[0], ink.shape[1], arc)
             drawn = replace(
