@@ -33,7 +33,7 @@ class GroupingConfig:
     """
 
     heights: float = 2.2
-    gap: float = 0.34
+    gap: float = 0.22
     lines: float = 0.45
     color: float = 90.0
     lone_score: float = 0.97

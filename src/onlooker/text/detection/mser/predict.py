@@ -41,7 +41,7 @@ class MserConfig:
     """
 
     max_side: int = 1280
-    min_score: float = 0.6
+    min_score: float = 0.85
     grouping: GroupingConfig = field(default_factory=GroupingConfig)
 
     def __post_init__(self) -> None:
