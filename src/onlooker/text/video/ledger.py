@@ -179,6 +179,11 @@ class Ledger:
             if not same_text(track, seen[track], words):
                 for number, _ in seen.pop(track):
                     del pairs[number]
+        # What is still read of a line that fades out does not keep it.
+        fading = [t for t in seen if t.lost_s is not None and t.fades(key.grey, key.index)]
+        lines_fading = {words[number].line for t in fading for number, _ in seen.pop(t)}
+        pairs = {n: pair for n, pair in pairs.items() if pair[0] not in fading}
+        known |= {n for n, word in enumerate(words) if word.line in lines_fading} - set(pairs)
         owners: dict[int, dict[Track, int]] = {}
         for number, (track, _) in pairs.items():
             owner = owners.setdefault(words[number].line, {})

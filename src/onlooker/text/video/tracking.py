@@ -22,7 +22,7 @@ from onlooker.text.video.motion import (
     inverse,
     shifted,
 )
-from onlooker.text.video.patches import Check, Template
+from onlooker.text.video.patches import MIN_OPACITY, Check, Template
 from onlooker.text.video.voting import Reading, vote
 
 Floats = npt.NDArray[np.float64]
@@ -168,7 +168,8 @@ def _follow(walker: Walker, after: Grey, camera: Affine | None, own: Floats | No
                 walker.with_camera = int(np.clip(walker.with_camera + vote, -5, 5))
         return
     walker.blind += 1
-    if walker.with_camera <= 0 and walker.blind <= _SEARCHES:
+    faint = found.likeness >= _SURE_LIKENESS  # it fades, and is not elsewhere
+    if walker.with_camera <= 0 and walker.blind <= _SEARCHES and not faint:
         far = walker.template.search(after, walker.pose)
         if far is not None:
             _settle(walker, far, walker.template.check(after, far))
@@ -299,6 +300,12 @@ class Track:
         self.base = pose
         self.walker.template = template
         self.walker.pose = compose(present, inverse(pose))
+
+    def fades(self, grey: Grey, index: int) -> bool:
+        """Say whether it is where it was in a frame, but too faint to count."""
+        pose = compose(self.recent[index], inverse(self.base))
+        found = self.walker.template.check(grey, pose)
+        return found.opacity < MIN_OPACITY and found.likeness >= _SURE_LIKENESS
 
     def correct(self, by: Floats, index: int) -> None:
         """Shift it, as it was found elsewhere than it was believed to be, from a frame on."""
