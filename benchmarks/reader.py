@@ -66,13 +66,14 @@ def onlooker_reader(mode: str) -> tuple[Callable[[str], Words], str]:
     version = f"{__version__}, {names}"
     if mode == "words":
         from onlooker.text.recognition import TextRecognizer
-        from onlooker.text.recognition.evaluate import read_upright
+        from onlooker.text.rectification import TextRectifier, read_turned
 
         recognizer = TextRecognizer.load(threads=THREADS)
+        rectifier = TextRectifier.load(threads=THREADS)
 
         def read_word(path: str) -> Words:
-            (found,) = read_upright(recognizer, [read_image(path)[0]])
-            return [{"text": found.text, "polygon": None}]
+            (found,) = read_turned(recognizer, rectifier, [read_image(path)[0]])
+            return [{"text": found.reading.text, "polygon": None}]
 
         return read_word, version
 

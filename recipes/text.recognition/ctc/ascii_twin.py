@@ -20,7 +20,6 @@ from pathlib import Path
 
 from onlooker.media.image import read_image
 from onlooker.text.recognition.datasets import read_labels
-from onlooker.text.recognition.evaluate import read_upright
 from onlooker.text.recognition.metrics import recognition_metrics
 from onlooker.text.recognition.predict import TextRecognizer
 from onlooker.text.synthesis.shards import PATTERN, read_shard, save_shard
@@ -45,7 +44,7 @@ def compare(networks: list[Path], folders: list[Path]) -> None:
             pairs: list[tuple[str, str]] = []
             rest = iter(labelled)
             while part := list(itertools.islice(rest, 256)):
-                read = read_upright(recognizer, [read_image(crop.image)[0] for crop in part])
+                read = recognizer([read_image(crop.image)[0] for crop in part])
                 pairs += [(one.text, crop.text) for one, crop in zip(read, part, strict=True)]
             figures = ", ".join(
                 f"{name} {value:.4f}"

@@ -43,6 +43,9 @@ TASKS: dict[str, tuple[str, str]] = {
     help="Of text.recognition: a file of words that are expected, one a line.",
 )
 @click.option("--method", help="Of text.detection: db (its default) or mser.")
+@click.option(
+    "--turned", help="Of text.recognition: turn crops first, by degrees (90) or by 'any' angle."
+)
 @json_option
 def command(
     task: str,
@@ -52,6 +55,7 @@ def command(
     decoding: str | None,
     lexicon: Path | None,
     method: str | None,
+    turned: str | None,
     as_json: bool,
 ) -> None:
     """Measure the shipped network of TASK on labelled data.
@@ -66,12 +70,18 @@ def command(
     """  # noqa: D301 (click wants the character itself)
     from onlooker.metrics import EvaluationConfig
 
-    if task != "text.recognition" and (decoding or lexicon):
-        raise click.UsageError("--decoding and --lexicon are for text.recognition")
+    if task != "text.recognition" and (decoding or lexicon or turned):
+        raise click.UsageError("--decoding, --lexicon and --turned are for text.recognition")
     if task != "text.detection" and method:
         raise click.UsageError("--method is for text.detection")
     config = EvaluationConfig(
-        data=data, split=split, limit=limit, decoding=decoding, lexicon=lexicon, method=method
+        data=data,
+        split=split,
+        limit=limit,
+        decoding=decoding,
+        lexicon=lexicon,
+        method=method,
+        turned=turned,
     )
     module, name = TASKS[task]
     evaluate: Callable[[EvaluationConfig], Report] = getattr(importlib.import_module(module), name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,11 @@ class EvaluationConfig:
         decoding: Of tasks that offer several ways to decode: which; None for their default.
         lexicon: Of tasks that take a list of expected words: its file.
         method: Of tasks that have several methods: which; None for their default.
+        turned: Of tasks that read crops: by how many degrees they are turned clockwise first, or
+            ``any``: each by an angle of its own; None for as they are.
 
     Raises:
-        ConfigError: ``limit`` is below 1.
+        ConfigError: ``limit`` is below 1, or ``turned`` no angle.
     """
 
     data: Path
@@ -31,10 +34,18 @@ class EvaluationConfig:
     decoding: str | None = None
     lexicon: Path | None = None
     method: str | None = None
+    turned: str | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise ConfigError(f"--limit must be 1 or more, got {self.limit}")
+        if self.turned not in (None, "any"):
+            try:
+                known = math.isfinite(float(self.turned))
+            except ValueError:
+                known = False
+            if not known:
+                raise ConfigError(f"--turned takes degrees or 'any', not {self.turned!r}")
 
     def refuse_split(self) -> None:
         """Make sure that no split is asked for, for layouts that have none.

@@ -52,7 +52,7 @@ ENLARGED_SIDE = 2560
 """Longest side of an enlarged picture."""
 DETECTION = "db"
 DETECTOR = "db.synth2"
-RECOGNIZER = "ctc.synth1"
+RECOGNIZER = "ctc.synth2"
 
 
 class Detector(Protocol):

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from onlooker.errors import ConfigError
 from onlooker.text.charset import encode
-from onlooker.text.recognition.predict import standardize
+from onlooker.text.recognition.crops import standardize
 from onlooker.text.synthesis.shards import PATTERN, read_shard
 
 #: Pixels of width of one column of the network's output.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import numpy.typing as npt
 from onlooker.hub import choose
 from onlooker.media.image import read_image
 from onlooker.metrics import EvaluationConfig, Report
-from onlooker.records.text import RecognizedText
 from onlooker.text.charset import unreadable
 from onlooker.text.lines import corners_of
 from onlooker.text.pipeline import cut_out
@@ -25,38 +24,22 @@ from onlooker.text.recognition.metrics import (
 )
 from onlooker.text.recognition.predict import DECODING, TextRecognizer
 from onlooker.text.recognition.weights import LANGUAGE_MODEL, WEIGHTS
+from onlooker.text.rectification.geometry import turned_about
+from onlooker.text.rectification.predict import TextRectifier
+from onlooker.text.rectification.reading import read_turned
+from onlooker.text.rectification.weights import WEIGHTS as RECTIFIERS
 from onlooker.text.spotting.datasets import ANNOTATIONS_NAME, read_scenes
 
 Picture = npt.NDArray[np.uint8]
 
-MODEL = "ctc.synth1"
-#: The reader's own settings (`onlooker.text.pipeline.ReaderConfig`): from which height over width
-#: a crop is tried in other directions, and by how much another must be surer than upright.
-TALL_ASPECT = 1.5
-TURN_GAIN = 0.15
+MODEL = "ctc.synth2"
+RECTIFIER = "outline.synth1"
 #: Crops that are held decoded at once: bounds memory on large sets.
 _CHUNK = 256
 
 
-def read_upright(
-    recognizer: TextRecognizer, crops: Sequence[npt.NDArray[np.uint8]]
-) -> list[RecognizedText]:
-    """Read crops as `TextReader` does: tall ones in three directions, the surest reading kept.
-
-    Text that runs up or down a sign is cut out tall, and the data do not say which way it runs.
-    """
-    best = recognizer(crops)
-    tall = [i for i, crop in enumerate(crops) if crop.shape[0] > TALL_ASPECT * crop.shape[1]]
-    for quarters in (1, 3):
-        turned = recognizer([np.ascontiguousarray(np.rot90(crops[i], quarters)) for i in tall])
-        for i, reading in zip(tall, turned, strict=True):
-            if reading.text and reading.confidence >= best[i].confidence + TURN_GAIN:
-                best[i] = reading
-    return best
-
-
 def evaluate(config: EvaluationConfig) -> Report:
-    """Read every crop of a folder and compare with the labels.
+    """Read every crop of a folder, however its word lies, and compare with the labels.
 
     Args:
         config: A folder with ``labels.tsv``, or scenes with ``annotations.jsonl``, whose words are
@@ -78,13 +61,17 @@ def evaluate(config: EvaluationConfig) -> Report:
     weights = [choose(WEIGHTS, MODEL)]
     if decoding == "lm":
         weights.append(choose(WEIGHTS, LANGUAGE_MODEL))
+    weights.append(choose(RECTIFIERS, RECTIFIER))
     recognizer = TextRecognizer.load(MODEL, decoding=decoding, lexicon=lexicon)
+    rectifier = TextRectifier.load(RECTIFIER)
+    rng = np.random.default_rng(0)
     begun = time.perf_counter()
     pairs: list[tuple[str, str]] = []
     probabilities: list[float] = []
     crops = islice(_labelled(config.data), config.limit)
     while part := list(islice(crops, _CHUNK)):
-        read = read_upright(recognizer, [crop for crop, _ in part])
+        shown = [_turned(rng, crop, config.turned) for crop, _ in part]
+        read = [one.reading for one in read_turned(recognizer, rectifier, shown)]
         pairs += [(one.text, text) for one, (_, text) in zip(read, part, strict=True)]
         probabilities += [
             one.confidence if one.probability is None else one.probability for one in read
@@ -102,6 +89,12 @@ def evaluate(config: EvaluationConfig) -> Report:
         seconds=time.perf_counter() - begun,
         metrics=metrics,
     )
+
+
+def _turned(rng: np.random.Generator, crop: Picture, how: str | None) -> Picture:
+    if how is None or not crop.size:
+        return crop
+    return turned_about(crop, rng.uniform(-180, 180) if how == "any" else float(how))
 
 
 def _labelled(folder: Path) -> Iterator[tuple[Picture, str]]:

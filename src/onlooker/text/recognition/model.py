@@ -1,6 +1,6 @@
 """The recogniser's network: a small residual CNN, two layers of global mixing, CTC.
 
-Input ``(N, 1, 32, W)`` float32, each crop standardised (see ``predict.standardize``), W a multiple
+Input ``(N, 1, 32, W)`` float32, each crop standardised (see ``crops.standardize``), W a multiple
 of 8; output logits ``(N, W / 4, classes)``. Every operation takes any width, so that nothing is
 padded, neither in training nor in use.
 
@@ -40,9 +40,9 @@ class ModelConfig:
     """
 
     channels: tuple[int, int, int] = (32, 64, 128)
-    blocks: tuple[int, int, int] = (0, 2, 3)
+    blocks: tuple[int, int, int] = (0, 2, 4)
     width: int = 192
-    layers: int = 3
+    layers: int = 4
     heads: int = 6
     expansion: int = 2
     classes: int = NUM_CLASSES

@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -19,6 +18,7 @@ from onlooker.records.text import RecognizedText
 from onlooker.runtime.session import open_session
 from onlooker.text.charset import NUM_CLASSES
 from onlooker.text.recognition.calibration import Calibration
+from onlooker.text.recognition.crops import Crop, resize_crop, standardize
 from onlooker.text.recognition.decoding import decode_greedy, log_softmax
 from onlooker.text.recognition.language_model import LanguageModel
 from onlooker.text.recognition.lexicon import Lexicon
@@ -29,11 +29,6 @@ from onlooker.text.recognition.weights import LANGUAGE_MODEL, WEIGHTS
 if TYPE_CHECKING:
     import onnxruntime
 
-Crop = npt.NDArray[np.uint8]
-
-HEIGHT_PX = 32
-WIDTH_STEP_PX = 8
-MIN_WIDTH_PX = 16
 #: Longer lines are squeezed: 1,600 pixels are some 130 letters, and cost 40 ms.
 MAX_WIDTH_PX = 1600
 #: Total width of crops that run at once: some 40 MB of activations.
@@ -42,30 +37,6 @@ BATCH_WIDTH_PX = 4096
 #: language model: more words right and no fewer codes (recipes/text.recognition/words/card.md).
 DECODINGS = ("greedy", "lm")
 DECODING = "lm"
-#: Grey levels added to the deviation, so that an even surface is not blown up to noise.
-_FLOOR = 4.0
-
-
-def standardize(pictures: Crop) -> npt.NDArray[np.float32]:
-    """Bring crops ``(N, 32, W)`` uint8 to zero mean and unit deviation each → float32.
-
-    Light and contrast of the photo drop out here, so that the network need not learn them.
-    """
-    values = pictures.astype(np.float32)
-    values -= values.mean(axis=(1, 2), keepdims=True)
-    values /= values.std(axis=(1, 2), keepdims=True) + np.float32(_FLOOR)
-    return values
-
-
-def resize_crop(crop: Crop) -> Crop:
-    """Bring a crop, grey or RGB, to grey ``(32, W)``, W the multiple of 8 nearest to its shape."""
-    grey = crop if crop.ndim == 2 else cv2.cvtColor(crop[:, :, :3], cv2.COLOR_RGB2GRAY)
-    height, width = grey.shape
-    wanted = round(width * HEIGHT_PX / height / WIDTH_STEP_PX) * WIDTH_STEP_PX
-    target = min(max(wanted, MIN_WIDTH_PX), MAX_WIDTH_PX)
-    shrinks = height > HEIGHT_PX
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(grey, (target, HEIGHT_PX), interpolation=how), np.uint8)
 
 
 class TextRecognizer:
@@ -100,7 +71,7 @@ class TextRecognizer:
     @classmethod
     def load(
         cls,
-        name: str = "ctc.synth1",
+        name: str = "ctc.synth2",
         *,
         threads: int | None = None,
         decoding: str = DECODING,
@@ -229,4 +200,4 @@ class TextRecognizer:
 
 def _prepared(crops: Sequence[Crop]) -> list[Crop | None]:
     """Bring crops to the network's size; those without a pixel become None."""
-    return [resize_crop(crop) if crop.size else None for crop in crops]
+    return [resize_crop(crop, MAX_WIDTH_PX) if crop.size else None for crop in crops]

@@ -8,10 +8,10 @@ from onlooker.hub import Weights
 LANGUAGE_MODEL = "ngram.words1"
 
 WEIGHTS: dict[str, Weights] = {
-    "ctc.synth1": Weights(
-        name="ctc.synth1",
-        file="text_recognition/ctc.synth1.onnx",
-        sha256="66f340cf903feb8a471e9243f05092c87b421c6475a45a76313e85f53ba70820",
+    "ctc.synth2": Weights(
+        name="ctc.synth2",
+        file="text_recognition/ctc.synth2.onnx",
+        sha256="7a8e58a841b95e8b6bf3866d5f1ef9a33a4a2cae5f5aa690b472dfd2cc34ae37",
         licence="Apache-2.0",
         paper="Shi, Bai, Yao 2015 (CRNN); Du et al. 2022 (SVTR)",
         card="recipes/text.recognition/ctc/card.md",
