@@ -11,7 +11,7 @@ from onlooker.text.detection.mser.labels import UNKNOWN, label_regions
 from onlooker.text.detection.mser.predict import outermost
 from onlooker.text.detection.mser.regions import Regions, crops_of, propose
 
-LEFT = (20, 65, 115, 146, 255, 303, 352)
+LEFT = (20, 54, 92, 114, 255, 294, 331)
 
 
 def sign(ink: int = 20, paper: int = 220) -> np.ndarray:
@@ -26,8 +26,8 @@ def sign(ink: int = 20, paper: int = 220) -> np.ndarray:
 
 WORDS = np.array(
     [
-        [(20, 34), (188, 34), (188, 84), (20, 84)],
-        [(257, 34), (388, 34), (388, 84), (257, 84)],
+        [(20, 34), (156, 34), (156, 84), (20, 84)],
+        [(257, 34), (366, 34), (366, 84), (257, 84)],
     ],
     np.float32,
 )
