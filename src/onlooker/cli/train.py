@@ -17,6 +17,7 @@ from onlooker.errors import ConfigError, MissingExtraError
 TRAINERS = {
     "text.recognition": "onlooker.text.recognition.train",
     "text.detection": "onlooker.text.detection.train",
+    "text.rectification": "onlooker.text.rectification.train",
     "text.detection/mser": "onlooker.text.characters.train",
     "text.characters": "onlooker.text.characters.train",
 }

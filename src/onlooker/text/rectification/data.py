@@ -130,7 +130,7 @@ def targets_of(
     outlines: Points, shapes: npt.NDArray[np.float32]
 ) -> tuple[Points, Points, Points, Points]:
     """Compute what the network should say: directions, outlines, near and scales of a `Batch`."""
-    words = np.isfinite(outlines).all(axis=(1, 2))
+    words = np.asarray(np.isfinite(outlines).all(axis=(1, 2)))
     outlines = np.where(words[:, None, None], outlines, np.float32(0))
     to_pixels = np.stack([shapes, np.ones_like(shapes)], axis=1)[:, None]  # (n, 1, 2)
     pixels = outlines * to_pixels
@@ -188,7 +188,7 @@ def changed(rng: np.random.Generator, stored: Loose, config: DataConfig) -> Loos
     points = stored.outlines @ turns.transpose(0, 2, 1)  # (n, 10, 2)
     square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) @ turns.transpose(0, 2, 1)
     low, high = square.min(axis=1), square.max(axis=1)
-    words = np.isfinite(points).all(axis=(1, 2))
+    words = np.asarray(np.isfinite(points).all(axis=(1, 2)))
     trimmed = 0.1 * rng.random((2, count, 2)) * (high - low)
     low[~words] += trimmed[0, ~words]
     high[~words] -= trimmed[1, ~words]

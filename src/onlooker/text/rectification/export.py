@@ -13,7 +13,7 @@ from onlooker.training.export import export_onnx
 from onlooker.training.loop import load_averaged
 
 
-class _OneInput(nn.Module):
+class _OneInput(nn.Module):  # type: ignore[misc]
     """Takes picture and shape as two channels of one array."""
 
     def __init__(self, model: nn.Module) -> None:

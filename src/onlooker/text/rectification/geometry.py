@@ -6,12 +6,17 @@ edge in the same direction. Their order says which way the word runs.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 Picture = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float32]
+
+#: What arithmetic may make of points, and what is derived from them.
+Floats = npt.NDArray[np.floating[Any]]
 
 #: Points along each edge of an outline.
 EDGE_POINTS = 5
@@ -42,14 +47,14 @@ def half_turned(outline: Points) -> Points:
     return np.ascontiguousarray(outline[::-1])
 
 
-def size_of(outline: Points) -> tuple[Points, Points]:
+def size_of(outline: Floats) -> tuple[Floats, Floats]:
     """Measure length and thickness of what outlines ``(..., 10, 2)`` enclose → two arrays (...)."""
     upper, lower = outline[..., :EDGE_POINTS, :], outline[..., EDGE_POINTS:, :]
     steps = np.diff((upper + lower) / 2, axis=-2)
     return np.hypot(*_xy(steps)).sum(axis=-1), np.hypot(*_xy(lower - upper)).mean(axis=-1)
 
 
-def direction_of(outline: Points) -> Points:
+def direction_of(outline: Floats) -> Floats:
     """Measure which way outlines ``(..., 10, 2)``, in pixels, run: radians, 0 right, clockwise."""
     middle = (outline[..., :EDGE_POINTS, :] + outline[..., EDGE_POINTS:, :]) / 2
     whole, inner = middle[..., -1, :] - middle[..., 0, :], middle[..., 3, :] - middle[..., 1, :]
@@ -59,7 +64,7 @@ def direction_of(outline: Points) -> Points:
     return np.arctan2(along[..., 1], along[..., 0])
 
 
-def _xy(points: Points) -> tuple[Points, Points]:
+def _xy(points: Floats) -> tuple[Floats, Floats]:
     return points[..., 0], points[..., 1]
 
 
@@ -121,8 +126,8 @@ def strip_of(crop: Picture, outline: Points, height_px: int) -> Picture:
     Returns:
         The strip, ``height_px`` high, grey or RGB as the crop is.
     """
-    upper, lower = outline[:EDGE_POINTS].astype(np.float64), outline[EDGE_POINTS:]
-    lower = lower.astype(np.float64)
+    exact = outline.astype(np.float64)
+    upper, lower = exact[:EDGE_POINTS], exact[EDGE_POINTS:]
     middle = (upper + lower) / 2
     steps = np.maximum(np.linalg.norm(np.diff(middle, axis=0), axis=1), 1e-3)
     knots = np.concatenate([[0.0], np.cumsum(steps)])

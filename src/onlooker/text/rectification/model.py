@@ -59,7 +59,7 @@ def _convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.
     )
 
 
-class _Residual(nn.Module):
+class _Residual(nn.Module):  # type: ignore[misc]
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = _convolution(channels, channels, 3)
@@ -70,7 +70,7 @@ class _Residual(nn.Module):
         return functional.relu(features + change)
 
 
-class OutlineNet(nn.Module):
+class OutlineNet(nn.Module):  # type: ignore[misc]
     """See the module's docstring; input and output as in :meth:`forward`."""
 
     def __init__(self, config: ModelConfig) -> None:
