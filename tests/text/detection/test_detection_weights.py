@@ -51,7 +51,7 @@ def test_all_words_of_a_slide_are_found_and_most_by_themselves(detector, dark):
     # Two short words of small print may come as one: the reader parts what it reads at spaces.
     assert all(max(covered(box, polygon) for polygon in found) > 0.6 for box in boxes)
     alone = sum(max(iou(box, polygon) for polygon in found) >= 0.5 for box in boxes)
-    assert alone >= 0.7 * len(boxes)
+    assert alone >= 0.65 * len(boxes)
     assert len(found) <= len(boxes) + 5
 
 
