@@ -1,8 +1,10 @@
-"""Fetch the fonts that word and scene pictures are rendered with, from Debian packages.
+"""Fetch the fonts that word and scene pictures are rendered with, from Debian and npm packages.
 
 Downloads texlive-fonts-extra and every small fonts-* package with ``apt-get download`` (nothing is
 installed), unpacks them, draws and judges every face, copies the chosen ones and writes their index
-and a manifest of licences. The fonts themselves are never part of this project.
+and a manifest of licences. Some display faces, as on signs and posters, come from npm's @fontsource
+packages with ``npm pack`` (left out where there is no npm). The fonts themselves are never part of
+this project.
 
     python recipes/text.synthesis/fetch_fonts.py build/fonts
     python recipes/text.synthesis/fetch_fonts.py build/fonts --unpacked DIR   # skips the download
@@ -16,12 +18,53 @@ import argparse
 import re
 import shutil
 import subprocess
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 from onlooker.text.synthesis.fonts import SUFFIXES, FontFace, inspect, inspect_foreign, save_index
 
 MAX_PACKAGE_BYTES = 6_000_000  # larger fonts-* packages are CJK or hold every weight of a family
+#: Display faces of @fontsource, each under the SIL Open Font License or Apache-2.0.
+DISPLAY = [
+    "lobster",
+    "pacifico",
+    "bangers",
+    "bebas-neue",
+    "anton",
+    "righteous",
+    "permanent-marker",
+    "fredoka",
+    "shrikhand",
+    "monoton",
+    "bungee",
+    "bungee-shade",
+    "abril-fatface",
+    "alfa-slab-one",
+    "rubik-mono-one",
+    "luckiest-guy",
+    "press-start-2p",
+    "special-elite",
+    "creepster",
+    "knewave",
+    "sigmar-one",
+    "titan-one",
+    "black-ops-one",
+    "audiowide",
+    "orbitron",
+    "russo-one",
+    "staatliches",
+    "passion-one",
+    "chewy",
+    "caveat-brush",
+    "amatic-sc",
+    "satisfy",
+    "yellowtail",
+    "kaushan-script",
+    "cinzel-decorative",
+    "ewert",
+    "nosifer",
+]
 FONT_FOLDERS = ("opentype", "truetype", "type1")
 
 
@@ -31,10 +74,12 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--unpacked", type=Path, help="folder of packages already unpacked")
     parser.add_argument("--per-family", type=int, default=3)
+    parser.add_argument("--no-npm", action="store_true", help="leave out npm's display faces")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     unpacked = options.unpacked or download(options.out / "packages")
-    files = sorted(
+    display = [] if options.no_npm else download_display(options.out / "packages" / "npm")
+    files = display + sorted(
         path
         for path in unpacked.rglob("*")
         if path.suffix.lower() in SUFFIXES
@@ -45,7 +90,7 @@ def main() -> None:
     kept = [copy(face, options.out) for face in faces]
     foreign = [copy(face, options.out) for face in inspect_foreign(files)]
     save_index(options.out, kept, foreign)
-    copyrights = licences(unpacked)
+    copyrights = licences(unpacked) + display_licences(options.out / "packages" / "npm")
     (options.out / "LICENCES.txt").write_text(copyrights, encoding="utf-8")
     families = len({face.family for face in kept})
     print(f"{len(files)} files: kept {len(kept)} faces of {families} families")
@@ -70,6 +115,48 @@ def download(folder: Path) -> Path:
         subprocess.run(["dpkg-deb", "-x", str(package), str(unpacked)], check=True)
         package.unlink()
     return unpacked
+
+
+def download_display(folder: Path) -> list[Path]:
+    """Download npm's display faces as TrueType → their files; none where there is no npm."""
+    from fontTools.ttLib import TTFont
+
+    if not shutil.which("npm"):
+        print("no npm: its display faces are left out")
+        return []
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in DISPLAY:
+        target = folder / name
+        if target.is_dir():
+            continue
+        command = ["npm", "pack", f"@fontsource/{name}", "--silent", "--pack-destination", "."]
+        packed = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if packed.returncode:
+            print(f"@fontsource/{name} cannot be fetched: {packed.stderr.strip()[:200]}")
+            continue
+        archive = folder / packed.stdout.strip().splitlines()[-1]
+        part = folder / f"{name}.part"
+        with tarfile.open(archive) as tar:
+            tar.extractall(part, filter="data")
+        # One file a script; Latin holds all of ASCII and the western accents.
+        for web in sorted((part / "package" / "files").glob("*-latin-400-normal.woff2")):
+            font = TTFont(web)
+            font.flavor = None
+            font.save(part / f"{web.stem}.ttf")
+        part.rename(target)
+        archive.unlink()
+    return sorted(folder.glob("*/*.ttf"))
+
+
+def display_licences(folder: Path) -> str:
+    """Join the licences of npm's packages, each under its package's name."""
+    parts = []
+    for name in DISPLAY:
+        path = folder / name / "package" / "LICENSE"
+        if path.is_file():
+            body = path.read_text(encoding="utf-8", errors="replace")
+            parts.append(f"\n==== @fontsource/{name} (npm) ====\n{body}")
+    return "".join(parts)
 
 
 def package_names() -> list[str]:
