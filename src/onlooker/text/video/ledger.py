@@ -135,7 +135,9 @@ class Ledger:
         self.tracks = [track for track in self.tracks if track.end_s is None]
 
     def _judge_words(self, track: Track, time_s: float, motion: Motion) -> None:
-        for slot, opacity in zip(track.slots, track.walker.check.words, strict=False):
+        # Of a line that fades as a whole, no word has changed.
+        opacities = track.walker.check.words / min(track.walker.check.opacity, 1.0)
+        for slot, opacity in zip(track.slots, opacities, strict=False):
             if motion.camera is not None or opacity >= _CHANGED:
                 slot.changed_s = None
             elif slot.changed_s is None:

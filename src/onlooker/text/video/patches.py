@@ -30,8 +30,8 @@ _POINTS = 14
 _BAND_PX = 6
 _SEARCHED_ASPECT = 2.5
 """Shorter words are found by chance in others."""
-_SURE_OF_FAR = 0.75
-"""Other lines in the same face reach 0.65."""
+_SURE_OF_FAR = 0.65
+"""Other lines in the same face reach 0.6."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
