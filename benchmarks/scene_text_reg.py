@@ -52,6 +52,8 @@ Recognizer = Callable[[Sequence[npt.NDArray[np.uint8]]], list[RecognizedText]]
 #: A reading counts from this confidence on: the classifier of characters has no class for what is
 #: no character, so that its confidences are of another kind than the recogniser's.
 LEAST = {"cnn": 0.6, "ctc": ReaderConfig().min_confidence}
+#: With --limit: a crop costs a fraction of a scene.
+CROPS_A_SCENE = 12
 DETECTION = {"mser": "MSER, CNN verifier, grouping", "db": "DB"}
 READING = {"cnn": "skeleton-based binarisation, CNN on characters", "ctc": "CTC"}
 
@@ -119,28 +121,35 @@ def words_row(
     }
 
 
+def shown(row: dict[str, Any]) -> dict[str, Any]:
+    """Print a row as soon as it is there; return it."""
+    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}
+    print(json.dumps(rounded), flush=True)
+    return row
+
+
 def main() -> None:
     """Run all chains."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--limit", type=int, help="only the first so many pictures of each set")
+    parser.add_argument(
+        "--write", action="store_true", help="write the results of a quick look, too"
+    )
     options = parser.parse_args()
     readers = recognizers()
-    scenes = [
-        scenes_row(detection, reading, recognizer, DATA / name, options.limit)
-        for name in SCENES
-        for detection in DETECTION
-        for reading, recognizer in readers.items()
-    ]
-    words = [
-        words_row(reading, recognizer, DATA / name, options.limit)
-        for name in WORDS
-        for reading, recognizer in readers.items()
-    ]
-    for row in [*scenes, *words]:
-        print(json.dumps({k: round(v, 4) if isinstance(v, float) else v for k, v in row.items()}))
-    if options.limit is None:
+    scenes, words = [], []
+    for name in SCENES:
+        for detection in DETECTION:
+            for reading, recognizer in readers.items():
+                row = scenes_row(detection, reading, recognizer, DATA / name, options.limit)
+                scenes.append(shown(row))
+    for name in WORDS:
+        for reading, recognizer in readers.items():
+            limit = options.limit and CROPS_A_SCENE * options.limit
+            words.append(shown(words_row(reading, recognizer, DATA / name, limit)))
+    if options.write or options.limit is None:
         RESULT.write_text(
             json.dumps({"date": str(date.today()), "scenes": scenes, "words": words}, indent=2)
             + "\n"

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from onlooker.records.text import RecognizedText
 from onlooker.text.characters.binarization import BinaryWord, binarize
+from onlooker.text.characters.context import place_scores
 from onlooker.text.characters.predict import CLASSES, CharacterClassifier
 
 Mask = npt.NDArray[np.uint8]
@@ -31,7 +32,8 @@ class SegmentationConfig:
         narrowest: Least width of a character, over the height of its word.
         widest: Largest width.
         pieces: Most pieces between cuts that one character may take.
-        cost: Of each character: the logarithm of a probability; the higher, the fewer cuts.
+        gain: Added to the logarithm of the probability of each character; the higher, the more cuts.
+        place: What a character's height and place in the word weigh when its class is chosen.
         margin: Room left around a piece, over its height, as the classifier learnt it.
         binary: Classify the binarised picture; otherwise the grey one.
     """
@@ -40,7 +42,8 @@ class SegmentationConfig:
     narrowest: float = 0.08
     widest: float = 1.5
     pieces: int = 4
-    cost: float = 0.4
+    gain: float = 0.4
+    place: float = 0.5
     margin: float = 0.1
     binary: bool = True
 
@@ -81,8 +84,13 @@ class CharacterWordReader:
             shown = np.asarray(cv2.GaussianBlur(255 - 255 * word.mask, (0, 0), 1.0), np.uint8)
         scores = self.classifier.scores([_cut(shown, box, config.margin) for box in boxes])
         best = scores.max(axis=1)
-        row = best_row(spans, best - config.cost, len(cuts) - 1)
-        text = "".join(CLASSES[int(scores[i].argmax())] for i in row)
+        row = best_row(spans, best + config.gain, len(cuts) - 1)
+        high = word.mask.shape[0]
+        likely = [
+            scores[i] + config.place * place_scores(boxes[i][1] / high, boxes[i][3] / high)
+            for i in row
+        ]
+        text = "".join(CLASSES[int(one.argmax())] for one in likely)
         width = word.mask.shape[1]
         return RecognizedText(
             text=text,
