@@ -32,7 +32,7 @@ class SegmentationConfig:
         narrowest: Least width of a character, over the height of its word.
         widest: Largest width.
         pieces: Most pieces between cuts that one character may take.
-        gain: Added to the logarithm of the probability of each character; the higher, the more cuts.
+        gain: Added to the logarithm of the probability of each character; higher: more cuts.
         place: What a character's height and place in the word weigh when its class is chosen.
         margin: Room left around a piece, over its height, as the classifier learnt it.
         binary: Classify the binarised picture; otherwise the grey one.
