@@ -39,6 +39,7 @@ _MOST_BLIND = 2
 """So many frames may fail (a flash, a broken one) on the way back to where a line appeared."""
 _CHANGED = 0.85
 """A word of a still line has changed if its strokes are found by less than this share."""
+_LIKE_ITSELF = 0.9
 _TOGETHER_S = 0.3
 """Parts of a line appear within this time of each other."""
 _OTHER = 0.6
@@ -135,8 +136,10 @@ class Ledger:
         self.tracks = [track for track in self.tracks if track.end_s is None]
 
     def _judge_words(self, track: Track, time_s: float, motion: Motion) -> None:
-        # Of a line that fades as a whole, no word has changed.
-        opacities = track.walker.check.words / min(track.walker.check.opacity, 1.0)
+        check = track.walker.check
+        # Of a line that fades as a whole, no word has changed: it stays like itself.
+        fade = min(check.opacity, 1.0) if check.likeness >= _LIKE_ITSELF else 1.0
+        opacities = check.words / fade
         for slot, opacity in zip(track.slots, opacities, strict=False):
             if motion.camera is not None or opacity >= _CHANGED:
                 slot.changed_s = None

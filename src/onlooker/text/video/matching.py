@@ -21,7 +21,7 @@ EDGE_PX = 1.5
 _TELLING_LETTERS = 3
 _ASTRAY = 5.0
 """By so many of its heights a line may lie beside its place after a sweep of the camera."""
-_HIDDEN = 0.6
+_HIDDEN, _FILLED = 0.6, 0.7
 _PART = 0.6
 """What a part of a word counts for that lies wholly in the word."""
 _SAME_PLACE = 0.3
@@ -121,9 +121,13 @@ def hidden_words(words: Sequence[FoundWord], places: dict[Track, Floats]) -> set
     read = _boxes(np.stack([word.polygon for word in words]))
     low = np.maximum(known[None, :, :2], read[:, None, :2])
     high = np.minimum(known[None, :, 2:], read[:, None, 2:])
-    shared = np.maximum(high - low, 0).prod(axis=2).max(axis=1)
+    shared = np.maximum(high - low, 0).prod(axis=2)  # (read, known)
     area = (read[:, 2:] - read[:, :2]).prod(axis=1)
-    return set(np.flatnonzero(shared >= _HIDDEN * area).tolist())
+    within = shared >= _HIDDEN * area[:, None]
+    # Several words that fill one are what it was taken for: they are read apart now.
+    filled = (shared * within).sum(axis=0) >= _FILLED * (known[:, 2:] - known[:, :2]).prod(axis=1)
+    apart = filled & (within.sum(axis=0) > 1)
+    return set(np.flatnonzero((within & ~apart[None, :]).any(axis=1)).tolist())
 
 
 def same_text(track: Track, hits: list[tuple[int, int]], words: Sequence[FoundWord]) -> bool:

@@ -461,7 +461,8 @@ class Track:
 def _apart(slots: Sequence[Slot]) -> list[Slot]:
     """Keep the best read of words that lie on each other: they are parts of one that came in."""
     kept: list[Slot] = []
-    for slot in sorted(slots, key=lambda slot: -sum(r.weight for r in slot.readings)):
+    # Longer readings tell more: a part of a word, or the first of two, may be read more often.
+    for slot in sorted(slots, key=lambda slot: -sum(r.weight * len(r.text) for r in slot.readings)):
         low, high = slot.polygon.min(axis=0), slot.polygon.max(axis=0)
         for other in kept:
             lower, higher = other.polygon.min(axis=0), other.polygon.max(axis=0)
