@@ -4,36 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol, cast, overload
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from onlooker.errors import ConfigError, MediaError
 from onlooker.records import DetectedText, Page, Polygon, Producer, RecognizedText, TextWord
+from onlooker.text.alphabets import ALTERNATIONS, alternations, is_foreign
 from onlooker.text.crops import cut_out as cut_out
 from onlooker.text.crops import grown as grown
 from onlooker.text.crops import size_of, turned_back, without_margin
 from onlooker.text.crops import split_words as split_words
 from onlooker.text.lines import Strip, corners_of, group_lines, strips_of, turned
 from onlooker.text.marks import is_figure, marks_of
+from onlooker.text.small_type import find_places
 
 if TYPE_CHECKING:
     from onlooker.hub import Weights
     from onlooker.text.recognition.lexicon import Lexicon
+    from onlooker.text.rectification import TextRectifier
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
-VERSION = "2"
+VERSION = "3"
 """Of the steps around the networks: raise it whenever pages may come out otherwise."""
-ALTERNATIONS = 2
-"""Fewest changes from small to capital that make a word an odd one; names have one."""
-FOREIGN_SHARE = 0.25
-"""Share of odd words (two at least) from which a picture is taken to be in another alphabet: of
-Russian text read as Latin letters half the words are odd, of pages in English none."""
 TURN_PLACES = 4
 """A picture with fewer places is not looked at from the side: a lone tall box is tried anyway."""
 TURN_WIDE = 0.4
@@ -41,18 +37,10 @@ TURN_WIDE = 0.4
 upright pages eight in ten are, on turned ones, whose lines fall apart into letters, one in ten."""
 TURN_FACTOR = 1.5
 """So much more must be legible in the turned picture."""
-SMALL_PLACES = 40
-"""A picture with so many places is a page, and worth a second look if they are small."""
-SMALL_PX = 13.0
-"""Median height of places below which words of a page run together: type of 8 points at 100 dpi is
-10 pixels high there, of 10 points 14."""
-ENLARGED_PX = 20.0
-"""Height to which they are enlarged, by 2 at most: more shows nothing new."""
-ENLARGED_SIDE = 2560
-"""Longest side of an enlarged picture."""
 DETECTION = "db"
 DETECTOR = "db.synth2"
 RECOGNIZER = "ctc.synth2"
+RECTIFIER = "outline.synth1"
 
 
 class Detector(Protocol):
@@ -100,7 +88,7 @@ class ReaderConfig:
         ConfigError: A value out of range.
     """
 
-    min_confidence: float = 0.88
+    min_confidence: float = 0.8
     line_confidence: float = 0.88
     foreign_confidence: float = 0.97
     upright: float = 0.9
@@ -148,9 +136,11 @@ class TextReader:
         recognizer: Recognizer,
         *,
         config: ReaderConfig | None = None,
+        rectifier: TextRectifier | None = None,
     ) -> None:
         self.detector = detector
         self.recognizer = recognizer
+        self.rectifier = rectifier
         self.config = config or ReaderConfig()
 
     @classmethod
@@ -176,11 +166,13 @@ class TextReader:
         """
         from onlooker.text.detection.methods import load_detector
         from onlooker.text.recognition import TextRecognizer
+        from onlooker.text.rectification import TextRectifier
 
         return cls(
-            load_detector(detection, threads=threads),
+            load_detector(detection, threads=threads, read_afterwards=True),
             TextRecognizer.load(RECOGNIZER, threads=threads, lexicon=lexicon),
             config=config,
+            rectifier=TextRectifier.load(RECTIFIER, threads=threads),
         )
 
     @overload
@@ -217,31 +209,40 @@ class TextReader:
             # The detector sees lines that run up or down as piles of letters. In the picture turned
             # by a quarter they are words, though maybe upside down, which is found out there.
             other_words, other_unread, _ = self._look(np.ascontiguousarray(np.rot90(pixels)))
-            if _legible(other_words) > TURN_FACTOR * _legible(words):
+            if _legible(other_words) <= TURN_FACTOR * _legible(words):
+                words, unread, _ = self._look(pixels, straighten=True)
+            else:
                 words = [replace(w, polygon=turned_back(w.polygon, width)) for w in other_words]
                 unread = [replace(t, polygon=turned_back(t.polygon, width)) for t in other_unread]
         return Page(width, height, group_lines(words), tuple(unread))
 
-    def _look(self, pixels: Picture) -> tuple[list[TextWord], list[DetectedText], bool]:
-        """Find and read words.
+    def _look(
+        self, pixels: Picture, *, straighten: bool = False
+    ) -> tuple[list[TextWord], list[DetectedText], bool]:
+        """Find and read words; those that lie otherwise only where lines run to the right.
 
         Returns:
             The words, the places that could not be read, and whether lines seem to run to the right
             (or the left) rather than up or down.
         """
-        found = self._find(pixels)
+        found = find_places(self.detector, pixels)
+        sizes = [size_of(corners_of(place.polygon)) for place in found]
+        wide = sum(width >= self.config.tall_aspect * height for width, height in sizes)
+        stands = len(found) < TURN_PLACES or wide >= TURN_WIDE * len(found)
         in_lines, alone = self._read_lines(pixels, found)
+        read = self._readings(pixels, alone)
+        if stands or straighten:
+            read = self._straighten(pixels, list(read))
         readings = [
             (place, polygon, reading, alternations(reading.text))
-            for place, polygon, reading in (*in_lines, *self._readings(pixels, alone))
+            for place, polygon, reading in (*in_lines, *read)
         ]
         likely = [
             changes
             for _, _, reading, changes in readings
             if len(reading.text) >= 4 and reading.confidence >= self.config.min_confidence
         ]
-        odd = sum(changes >= ALTERNATIONS for changes in likely)
-        foreign = odd >= 2 and odd >= FOREIGN_SHARE * len(likely)
+        foreign = is_foreign(likely)
         words: list[TextWord] = []
         unread: list[DetectedText] = []
         for place, polygon, reading, changes in readings:
@@ -251,30 +252,7 @@ class TextReader:
                 words.extend(split_words(reading, polygon))
             else:
                 unread.append(place)
-        sizes = [size_of(corners_of(place.polygon)) for place in found]
-        wide = sum(width >= self.config.tall_aspect * height for width, height in sizes)
-        return words, unread, len(found) < TURN_PLACES or wide >= TURN_WIDE * len(found)
-
-    def _find(self, pixels: Picture) -> list[DetectedText]:
-        """Find words, those of a page in small type in the enlarged picture."""
-        found = self.detector([pixels])[0]
-        if len(found) >= SMALL_PLACES:
-            height = float(np.median([size_of(corners_of(place.polygon))[1] for place in found]))
-            factor = min(ENLARGED_PX / max(height, 1.0), 2.0, ENLARGED_SIDE / max(pixels.shape[:2]))
-            if height < SMALL_PX and factor > 1.2:
-                size = (round(pixels.shape[1] * factor), round(pixels.shape[0] * factor))
-                large = cv2.resize(pixels, size, interpolation=cv2.INTER_CUBIC)
-                back = np.array([pixels.shape[1] / size[0], pixels.shape[0] / size[1]])
-                found = [
-                    replace(
-                        place,
-                        polygon=tuple(
-                            (float(x), float(y)) for x, y in np.asarray(place.polygon) * back
-                        ),
-                    )
-                    for place in self.detector([cast(Picture, large)])[0]
-                ]
-        return sorted(found, key=lambda place: (place.polygon, place.confidence))
+        return words, unread, stands
 
     def _read_lines(
         self, pixels: Picture, found: Sequence[DetectedText]
@@ -346,6 +324,24 @@ class TextReader:
             polygon = cast(Polygon, tuple((float(x), float(y)) for x, y in quad))
             yield place, turned(polygon, quarters), reading
 
+    def _straighten(
+        self, pixels: Picture, read: Sequence[tuple[DetectedText, Polygon, RecognizedText]]
+    ) -> Iterator[tuple[DetectedText, Polygon, RecognizedText]]:
+        """Read doubtful places once more along the outline of the word, however it lies."""
+        if self.rectifier is None:
+            yield from read
+            return
+        from onlooker.text.rectification.reading import read_around
+
+        least = self.config.min_confidence
+        doubtful = [(polygon, one) for _, polygon, one in read if one.confidence < least]
+        others = read_around(self.recognizer, self.rectifier, pixels, doubtful)
+        for place, polygon, reading in read:
+            other = next(others) if reading.confidence < least else None
+            if other is not None:
+                polygon, reading = other
+            yield place, polygon, reading
+
     def _turn_over(
         self,
         pixels: Picture,
@@ -412,30 +408,30 @@ class TextReader:
                 yield without_margin(reading, quad, along)
 
 
-def shipped_weights() -> tuple[Weights, Weights]:
-    """Return what `TextReader.load` loads: detector and recogniser; no network is opened.
+def shipped_weights() -> tuple[Weights, ...]:
+    """Return what `TextReader.load` loads, the detector first; no network is opened.
 
     Raises:
         WeightsError: The tables of weights lack one.
     """
     from onlooker.hub import choose
     from onlooker.text.detection.weights import WEIGHTS as DETECTORS
+    from onlooker.text.recognition.weights import LANGUAGE_MODEL
     from onlooker.text.recognition.weights import WEIGHTS as RECOGNIZERS
+    from onlooker.text.rectification.weights import WEIGHTS as RECTIFIERS
 
-    return choose(DETECTORS, DETECTOR), choose(RECOGNIZERS, RECOGNIZER)
+    return (
+        choose(DETECTORS, DETECTOR),
+        choose(RECOGNIZERS, RECOGNIZER),
+        choose(RECOGNIZERS, LANGUAGE_MODEL),
+        choose(RECTIFIERS, RECTIFIER),
+    )
 
 
 def producer() -> Producer:
     """Return who makes the records of `TextReader.load`; no network is opened."""
-    from onlooker.hub import choose
-    from onlooker.text.recognition.weights import LANGUAGE_MODEL, WEIGHTS
-
-    parts = (*shipped_weights(), choose(WEIGHTS, LANGUAGE_MODEL))
-    return Producer(
-        name="text.reader",
-        version=VERSION,
-        weights="+".join(one.sha256[:12] for one in parts),
-    )
+    hashes = "+".join(one.sha256[:12] for one in shipped_weights())
+    return Producer(name="text.reader", version=VERSION, weights=hashes)
 
 
 def _checked(picture: object) -> Picture:
@@ -474,19 +470,6 @@ def _choose(
     ):
         return other
     return upright
-
-
-def alternations(text: str) -> int:
-    """Count capitals that follow a small letter.
-
-    Words have none, names now and then one (McKay, YouTube); Cyrillic or Greek read as Latin
-    letters has many, for most of their small letters look like small capitals.
-
-    Example:
-        >>> alternations("yHnBepcnTeT"), alternations("YouTube"), alternations("EXIT")
-        (4, 1, 0)
-    """
-    return sum(a.islower() and b.isupper() for a, b in pairwise(text))
 
 
 def _legible(words: Sequence[TextWord]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -39,22 +40,26 @@ def weights_of(method: str) -> Weights:
     return choose(MSER_WEIGHTS if _known(method) == "mser" else DB_WEIGHTS, NAMES[method])
 
 
-def load_detector(method: str = DEFAULT, *, threads: int | None = None) -> Detector:
+def load_detector(
+    method: str = DEFAULT, *, threads: int | None = None, read_afterwards: bool = False
+) -> Detector:
     """Load the detector of a method.
 
     Args:
         method: A key of ``NAMES``.
         threads: Threads inside one call; None: as many as Onlooker may use.
+        read_afterwards: Doubtful places come too: reading them shows whether they are words.
 
     Raises:
         ConfigError: Unknown method.
         WeightsError: The weights are missing or damaged.
     """
     from onlooker.text.detection.mser.predict import MserDetector
-    from onlooker.text.detection.predict import TextDetector
+    from onlooker.text.detection.predict import FOR_READING, TextDetector
 
+    config = FOR_READING if read_afterwards else None
     loaders: dict[str, Callable[..., Detector]] = {
-        "db": TextDetector.load,
+        "db": partial(TextDetector.load, config=config),
         "mser": MserDetector.load,
     }
     return loaders[_known(method)](NAMES[method], threads=threads)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from onlooker.records.text import RecognizedText
+from onlooker.records import Polygon, RecognizedText
+from onlooker.text.crops import size_of as corner_size
+from onlooker.text.crops import without_margin
+from onlooker.text.lines import corners_of
 from onlooker.text.rectification.geometry import (
     EDGE_POINTS,
     Picture,
@@ -38,6 +41,10 @@ _LEVEL = 0.04
 _FILLS = 0.3
 
 
+#: Crops that are cut out at once: bounds memory.
+_CHUNK = 64
+
+
 @dataclass(frozen=True, slots=True)
 class TurnedReading:
     """What a crop says, and along which outline it was read; None: as it is."""
@@ -50,6 +57,7 @@ def read_turned(
     recognizer: Callable[[Sequence[Picture]], list[RecognizedText]],
     rectifier: TextRectifier,
     crops: Sequence[Picture],
+    known: Sequence[RecognizedText] | None = None,
 ) -> list[TurnedReading]:
     """Read each crop as it is, and along its outlines; keep the surest reading.
 
@@ -57,11 +65,13 @@ def read_turned(
         recognizer: Reads upright crops.
         rectifier: Draws outlines.
         crops: Each ``(H, W, 3)`` RGB or ``(H, W)`` grey, uint8.
+        known: What the crops say as they are, where that has been read already; then only the
+            likely directions are looked at.
 
     Returns:
         One reading a crop, in their order.
     """
-    best = [TurnedReading(reading, None) for reading in recognizer(crops)]
+    best = [TurnedReading(one, None) for one in (recognizer(crops) if known is None else known)]
     gains = [0.0] * len(crops)
     wanted: list[tuple[int, Points, Picture]] = []
     for index, (crop, outlines) in enumerate(zip(crops, rectifier(crops), strict=True)):
@@ -72,11 +82,11 @@ def read_turned(
             if best[index].reading.confidence >= _SURE and outlines[0].confidence >= _RIGHT:
                 continue
         points = [outline.points for outline in outlines]
-        if len(points) == 1:  # of many signs both ways up look like text
+        if len(points) == 1 and known is None:  # of many signs both ways up look like text
             points.append(half_turned(points[0]))
         for outline in points:
             quarters, slope = _quarters(outline)
-            if quarters and slope < _QUARTERLY:
+            if quarters and slope < _QUARTERLY and known is None:
                 whole = np.ascontiguousarray(np.rot90(crop, quarters))
                 wanted.append((index, outline, whole))
             if quarters or not _changes_nothing(outline, crop):
@@ -88,6 +98,49 @@ def read_turned(
         if reading.text and reading.confidence > best[index].reading.confidence + gain:
             best[index] = TurnedReading(reading, outline)
     return best
+
+
+def read_around(
+    recognizer: Callable[[Sequence[Picture]], list[RecognizedText]],
+    rectifier: TextRectifier,
+    picture: Picture,
+    places: Sequence[tuple[Polygon, RecognizedText]],
+) -> Iterator[tuple[Polygon, RecognizedText] | None]:
+    """Read places of a picture along the outlines of the words that lie there.
+
+    Args:
+        recognizer: Reads upright crops.
+        rectifier: Draws outlines.
+        picture: ``(H, W, 3)`` RGB uint8.
+        places: Polygons of words, in pixels, and what they seem to say.
+
+    Yields:
+        For each place four corners, clockwise from the top left of the text as it runs, and what it
+        says; None where the place is best read as it is.
+    """
+    for start in range(0, len(places), _CHUNK):
+        part = places[start : start + _CHUNK]
+        boxes = [_around(place, picture.shape[1], picture.shape[0]) for place, _ in part]
+        crops = [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
+        turned = read_turned(recognizer, rectifier, crops, [reading for _, reading in part])
+        for (x0, y0, _, _), found in zip(boxes, turned, strict=True):
+            if found.outline is None:
+                yield None
+                continue
+            first, last = 0, EDGE_POINTS - 1
+            ends = found.outline[[first, last, EDGE_POINTS + last, EDGE_POINTS]] + (x0, y0)
+            corners = tuple((float(x), float(y)) for x, y in ends)
+            yield corners, without_margin(found.reading, ends.astype(np.float64), _MARGIN[0])
+
+
+def _around(place: Polygon, width: int, height: int) -> tuple[int, int, int, int]:
+    """Bound a place, with half its thickness around it, inside the picture → x0, y0, x1, y1."""
+    corners = corners_of(place)
+    air = 0.4 * min(corner_size(corners))
+    low, high = corners.min(axis=0) - air, corners.max(axis=0) + air
+    x0, y0 = np.clip(low, 0, (width - 1, height - 1)).astype(int)
+    x1, y1 = np.clip(np.ceil(high), (x0 + 1, y0 + 1), (width, height)).astype(int)
+    return int(x0), int(y0), int(x1), int(y1)
 
 
 def _quarters(outline: Points) -> tuple[int, float]:
