@@ -1,11 +1,13 @@
 import cv2
 import numpy as np
 import pytest
-from fontTools.fontBuilder import FontBuilder
-from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import ImageFont
 
-pytest.importorskip("wordfreq")
+pytest.importorskip("wordfreq", reason="the extra `train` is not installed")
+pytest.importorskip("fontTools", reason="the extra `train` is not installed")
+
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 
 from onlooker.errors import ConfigError
 from onlooker.text.charset import CHARSET

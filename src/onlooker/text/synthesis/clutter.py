@@ -15,10 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-from fontTools.ttLib import TTFont
 from PIL import ImageFont
 
-from onlooker.errors import ConfigError
+from onlooker.errors import ConfigError, MissingExtraError
 from onlooker.text.synthesis.backgrounds import random_color
 
 Picture = npt.NDArray[np.uint8]
@@ -420,9 +419,14 @@ class PictogramBank:
 
     Raises:
         ConfigError: It cannot be read, or has no such glyph.
+        MissingExtraError: fontTools is not installed.
     """
 
     def __init__(self, path: Path) -> None:
+        try:
+            from fontTools.ttLib import TTFont
+        except ImportError:
+            raise MissingExtraError("reading an icon font", "train") from None
         try:
             with TTFont(path) as font:
                 names = font.getBestCmap()
