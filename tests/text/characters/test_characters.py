@@ -29,6 +29,7 @@ def word(text: str) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def synthesizer(tmp_path_factory: pytest.TempPathFactory) -> CharacterSynthesizer:
+    pytest.importorskip("wordfreq", reason="the extra `train` is not installed")
     from PIL import ImageFont
 
     path = tmp_path_factory.mktemp("fonts") / "aileron.ttf"

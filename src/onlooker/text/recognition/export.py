@@ -34,4 +34,5 @@ def export_run(run: Path, path: Path, config: ModelConfig | None = None) -> floa
     Raises:
         WeightsError: The folder holds no averaged weights.
     """
-    return export(load_averaged(MODELS["ctc"](config or ModelConfig()), run), path)
+    config = config or ModelConfig()
+    return export(load_averaged(MODELS[config.name](config), run), path)

@@ -13,7 +13,7 @@ network can see.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,15 +30,17 @@ class ModelConfig:
     """Sizes of the network.
 
     Attributes:
+        name: The architecture, a key of ``MODELS``.
         channels: Of the three convolutional stages (16 × W/2, 8 × W/4, 4 × W/4).
         blocks: Residual blocks in each stage.
         width: Of the sequence layers.
-        layers: Number of mixing layers.
+        layers: Number of mixing, or LSTM, layers.
         heads: Attention heads of each.
         expansion: Width of the hidden layer of each mixing layer's MLP, over ``width``.
         classes: Characters and the blank.
     """
 
+    name: str = "ctc"
     channels: tuple[int, int, int] = (32, 64, 128)
     blocks: tuple[int, int, int] = (0, 2, 4)
     width: int = 192
@@ -48,7 +50,9 @@ class ModelConfig:
     classes: int = NUM_CLASSES
 
     def __post_init__(self) -> None:
-        """Check that the heads divide the width."""
+        """Check the name, and that the heads divide the width."""
+        if self.name not in MODELS:
+            raise ConfigError(f"no recogniser {self.name!r}; there are {', '.join(MODELS)}")
         if self.width % self.heads:
             raise ConfigError(
                 f"model.width {self.width} must be a multiple of model.heads {self.heads}"
@@ -135,6 +139,26 @@ class CTCRecognizer(nn.Module):  # type: ignore[misc]
         return self.head(self.norm(self.mixers(sequence)))
 
 
+class CRNN(nn.Module):  # type: ignore[misc]
+    """The same convolutions, read by two bidirectional LSTM layers (Shi, Bai, Yao 2015)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        plain = CTCRecognizer(replace(config, layers=0))
+        self.features, self.collapse = plain.features, plain.collapse
+        half = config.width // 2
+        self.sequence = nn.LSTM(
+            config.width, half, config.layers, batch_first=True, bidirectional=True
+        )
+        self.head = nn.Linear(2 * half, config.classes)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Map (N, 1, 32, W) to logits (N, W / 4, classes)."""
+        columns = self.collapse(self.features(crops))  # (N, C, 1, W / 4)
+        read, _ = self.sequence(columns.squeeze(2).transpose(1, 2))
+        return self.head(read)
+
+
 def grow(model: CTCRecognizer, weights: dict[str, Tensor]) -> None:
     """Start ``model`` from the weights of a network with fewer blocks or layers.
 
@@ -184,4 +208,4 @@ def _stages(weights: dict[str, Tensor]) -> list[list[str]]:
     return stages
 
 
-MODELS = {"ctc": CTCRecognizer}
+MODELS: dict[str, type[nn.Module]] = {"ctc": CTCRecognizer, "crnn": CRNN}

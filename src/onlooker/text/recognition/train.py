@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from onlooker.errors import ConfigError
 from onlooker.text.charset import BLANK, decode
 from onlooker.text.recognition.data import Batch, DataConfig, endless, held_out
-from onlooker.text.recognition.model import MODELS, ModelConfig, grow
+from onlooker.text.recognition.model import MODELS, CTCRecognizer, ModelConfig, grow
 from onlooker.training.loop import LoopConfig, fit
 from onlooker.training.recipe import load_recipe
 
@@ -70,8 +71,10 @@ def accuracy(model: nn.Module, batches: list[Batch]) -> dict[str, float]:
 def main(config: TrainConfig) -> None:
     """Train, resuming if there is a checkpoint, and export the averaged network."""
     torch.manual_seed(config.train.seed)
-    model = MODELS["ctc"](config.model).to(memory_format=torch.channels_last)
+    model = MODELS[config.model.name](config.model).to(memory_format=torch.channels_last)
     if config.start:
+        if not isinstance(model, CTCRecognizer):
+            raise ConfigError(f"start: a {config.model.name} cannot grow from earlier weights")
         grow(model, torch.load(config.start, weights_only=True))
     batches = endless(config.data, config.train.seed)
     first = next(batches)  # waits for the shards, so that the held-out ones are there too
