@@ -8,7 +8,7 @@ WEIGHTS: dict[str, Weights] = {
     "cnn.synth1": Weights(
         name="cnn.synth1",
         file="text_characters/cnn.synth1.onnx",
-        sha256="8a1b9afa3afb1d78817a311e3686a0272689eab09b70792250abe4ddb12403e6",
+        sha256="fa4585d42ab3e8bdbd88f45a6d5e7a92146907bf53cc60a59651e44b144ce3f4",
         licence="Apache-2.0",
         paper="He et al. 2016 (residual blocks); Jaderberg et al. 2014 (62 classes)",
         card="recipes/text.characters/cnn/card.md",
