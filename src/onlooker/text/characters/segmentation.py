@@ -25,7 +25,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentationConfig:
-    """How pieces are made and weighed; chosen on generated words.
+    """How pieces are made and weighed; chosen on generated and some development words.
 
     Attributes:
         thin: A column with so little ink, over the word's height, may be cut.

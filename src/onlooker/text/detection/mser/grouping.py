@@ -2,7 +2,8 @@
 
 Grouping by pairs of neighbours is that of Epshtein et al. 2010 ("Detecting text in natural scenes
 with stroke width transform", section 4: heights within a factor of two, distance within some
-widths, like colours) with regions instead of strokes; the values are ours, set on generated scenes.
+widths, like colours) with regions instead of strokes; the values are ours,
+set looking at generated scenes and at some of the development scenes.
 """
 
 from __future__ import annotations
