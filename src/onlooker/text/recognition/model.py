@@ -197,6 +197,28 @@ def grow(model: CTCRecognizer, weights: dict[str, Tensor]) -> None:
     model.load_state_dict({**model.state_dict(), **filled})
 
 
+def take_features(model: CRNN, weights: dict[str, Tensor]) -> None:
+    """Start the convolutions of ``model`` from those of a trained `CTCRecognizer`.
+
+    Args:
+        model: The network to fill; its LSTM layers and its head stay as they are.
+        weights: State of the trained network; channels, blocks and width are the same.
+
+    Raises:
+        ConfigError: Its convolutions are of other sizes.
+    """
+    parts = ("features.", "collapse.")
+    taken = {name: value for name, value in weights.items() if name.startswith(parts)}
+    state = model.state_dict()
+    wanted = {name: value.shape for name, value in state.items() if name.startswith(parts)}
+    if {name: value.shape for name, value in taken.items()} != wanted:
+        raise ConfigError(
+            "cannot start from these weights: model.channels, model.blocks and model.width must be "
+            "those of the network that they come from"
+        )
+    model.load_state_dict({**state, **taken})
+
+
 def _stages(weights: dict[str, Tensor]) -> list[list[str]]:
     """List the numbers of the layers of each stage: its convolution, then its residual blocks."""
     slots = {name.split(".")[1] for name in weights if name.startswith("features.")}

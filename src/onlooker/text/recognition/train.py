@@ -9,10 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from onlooker.errors import ConfigError
 from onlooker.text.charset import BLANK, decode
 from onlooker.text.recognition.data import Batch, DataConfig, endless, held_out
-from onlooker.text.recognition.model import MODELS, CTCRecognizer, ModelConfig, grow
+from onlooker.text.recognition.model import CRNN, MODELS, ModelConfig, grow, take_features
 from onlooker.training.loop import LoopConfig, fit
 from onlooker.training.recipe import load_recipe
 
@@ -25,7 +24,8 @@ class TrainConfig:
         model: Table ``[model]``.
         data: Table ``[data]``.
         train: Table ``[train]``.
-        start: Averaged weights of a shallower network to grow from; empty: start from chance.
+        start: Averaged weights of a trained ``ctc`` network: a shallower one to grow from, or, for
+            a ``crnn``, one whose convolutions are taken over; empty: start from chance.
         export: Where the ONNX file is written; empty: nowhere.
     """
 
@@ -73,9 +73,11 @@ def main(config: TrainConfig) -> None:
     torch.manual_seed(config.train.seed)
     model = MODELS[config.model.name](config.model).to(memory_format=torch.channels_last)
     if config.start:
-        if not isinstance(model, CTCRecognizer):
-            raise ConfigError(f"start: a {config.model.name} cannot grow from earlier weights")
-        grow(model, torch.load(config.start, weights_only=True))
+        weights = torch.load(config.start, weights_only=True)
+        if isinstance(model, CRNN):
+            take_features(model, weights)
+        else:
+            grow(model, weights)
     batches = endless(config.data, config.train.seed)
     first = next(batches)  # waits for the shards, so that the held-out ones are there too
     del first
