@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -10,7 +12,9 @@ from onlooker.cli.main import main
 from onlooker.hub import Weights
 from onlooker.records import Page, TextLine, TextWord
 from onlooker.text import pipeline
+from onlooker.text.detection.methods import DEFAULT, weights_of
 from onlooker.text.spotting import evaluate as spotting
+from onlooker.text.spotting.metrics import TrueWord
 
 
 def run(capsys, *args):
@@ -20,6 +24,7 @@ def run(capsys, *args):
     return done.value.code, out.out, out.err
 
 
+DB = weights_of(DEFAULT)
 BOX = ((10, 10), (60, 10), (60, 30), (10, 30))
 
 
@@ -56,7 +61,7 @@ def test_spotting_as_json(capsys, scenes, monkeypatch):
         "task": "text.spotting",
         "data": scenes.name,
         "split": None,
-        "model": {"name": "a+b", "sha256": "aaa+bbb"},
+        "model": {"name": f"{DB.name}+b", "sha256": f"{DB.sha256}+bbb"},
         "n": 2,
         "metrics": {
             "hmean": 0.5,
@@ -112,6 +117,61 @@ def test_decoding_is_for_recognition(capsys, scenes):
     code, _, err = run(capsys, "text.spotting", "--data", str(scenes), "--decoding", "greedy")
     assert code == 2
     assert "are for text.recognition" in err
+
+
+@pytest.mark.parametrize(
+    ("task", "option", "value"),
+    [("text.recognition", "--detector", "db"), ("text.detection", "--turned", "90")],
+)
+def test_options_of_other_tasks_are_wrong_usage(capsys, scenes, task, option, value):
+    code, _, err = run(capsys, task, "--data", scenes, option, value)
+    assert code == 2
+    assert f"{option} is for" in err
+
+
+@pytest.mark.parametrize("task", ["text.spotting", "text.detection"])
+def test_an_unknown_detector_names_the_known(capsys, scenes, task):
+    code, _, err = run(capsys, task, "--data", scenes, "--detector", "maser")
+    assert code == 1
+    assert "did you mean 'mser'" in err
+
+
+def test_the_report_names_the_detector_that_ran(capsys, scenes):
+    _, out, _ = run(capsys, "text.spotting", "--data", scenes, "--detector", "mser", "--json")
+    model = json.loads(out)["model"]
+    assert model["name"] == "mser.synth1+b"
+    assert model["sha256"].endswith("+bbb")
+
+
+@pytest.mark.parametrize("turned", ["90", "180", "270", "any"])
+def test_pictures_are_turned_with_their_words(capsys, scenes, monkeypatch, turned):
+    """The word is drawn red: a reader that finds its place in the turned picture is right."""
+    for index in range(2):
+        picture = np.full((60, 100, 3), 255, np.uint8)
+        picture[10:30, 10:60] = (255, 0, 0)
+        Image.fromarray(picture).save(scenes / f"images/{index}.png")
+    shapes = []
+
+    def reader(pixels):
+        shapes.append(pixels.shape[:2])
+        y, x = np.nonzero(pixels[:, :, 1] < 128)
+        hull = cv2.minAreaRect(np.stack([x, y], axis=1).astype(np.float32))
+        corners = tuple((float(a), float(b)) for a, b in cv2.boxPoints(hull))
+        line = TextLine((TextWord("EXIT", corners, 0.9),))
+        return Page(pixels.shape[1], pixels.shape[0], (line,))
+
+    monkeypatch.setattr(pipeline.TextReader, "load", classmethod(lambda cls, **_: reader))
+    code, out, _ = run(capsys, "text.spotting", "--data", scenes, "--turned", turned, "--json")
+    assert code == 0
+    assert json.loads(out)["metrics"]["hmean"] == 0.5  # of "Exit" and "Other"
+    assert shapes[0] == {"180": (60, 100), "90": (100, 60), "270": (100, 60)}.get(turned, shapes[0])
+    assert turned != "any" or shapes[0] != shapes[1]
+
+
+def test_turned_words_keep_their_reading_order():
+    (word,) = spotting.turned_words([TrueWord("EXIT", BOX)], 90, (100, 60), (60, 100))
+    assert word.polygon[0] == pytest.approx((50, 10))  # its top left is now at the top right
+    assert word.polygon[1] == pytest.approx((50, 60))
 
 
 def test_a_lexicon_that_cannot_be_read(capsys, scenes):

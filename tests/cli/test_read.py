@@ -157,12 +157,27 @@ def test_output_file_replaces_whole_or_not_at_all(capsys, reader, photo, tmp_pat
         (("--pages", "0"), "--pages", 2),
         (("--pages", "3-2"), "--pages", 2),
         (("--pages", "a"), "--pages", 2),
+        (("--detector", "maser"), "did you mean 'mser'", 1),
+        (("--detector", "mser", "--video", "a.mp4"), "--video stands alone", 2),
     ],
 )
 def test_wrong_usage(capsys, reader, photo, args, said, code):
     found, _, err = run(capsys, *args, *([photo] if args else []))
     assert found == code
     assert said in err
+
+
+def test_the_detector_is_chosen_by_name(capsys, photo, monkeypatch):
+    chosen = []
+
+    def load(cls, *, detection, **_):
+        chosen.append(detection)
+        return FakeReader()
+
+    monkeypatch.setattr(TextReader, "load", classmethod(load))
+    assert run(capsys, photo)[0] == 0
+    assert run(capsys, "--detector", "mser", photo)[0] == 0
+    assert chosen == ["db", "mser"]
 
 
 def test_an_input_is_never_overwritten(capsys, reader, photo):

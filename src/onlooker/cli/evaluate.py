@@ -42,9 +42,11 @@ TASKS: dict[str, tuple[str, str]] = {
     type=click.Path(path_type=Path),
     help="Of text.recognition: a file of words that are expected, one a line.",
 )
-@click.option("--method", help="Of text.detection: db (its default) or mser.")
+@click.option("--detector", help="Of text.detection and text.spotting: db (the default) or mser.")
 @click.option(
-    "--turned", help="Of text.recognition: turn crops first, by degrees (90) or by 'any' angle."
+    "--turned",
+    help="Of text.recognition and text.spotting: turn crops or pictures first, by degrees (90) or "
+    "by 'any' angle.",
 )
 @json_option
 def command(
@@ -54,7 +56,7 @@ def command(
     limit: int | None,
     decoding: str | None,
     lexicon: Path | None,
-    method: str | None,
+    detector: str | None,
     turned: str | None,
     as_json: bool,
 ) -> None:
@@ -70,17 +72,19 @@ def command(
     """  # noqa: D301 (click wants the character itself)
     from onlooker.metrics import EvaluationConfig
 
-    if task != "text.recognition" and (decoding or lexicon or turned):
-        raise click.UsageError("--decoding, --lexicon and --turned are for text.recognition")
-    if task != "text.detection" and method:
-        raise click.UsageError("--method is for text.detection")
+    if task != "text.recognition" and (decoding or lexicon):
+        raise click.UsageError("--decoding and --lexicon are for text.recognition")
+    if task not in ("text.recognition", "text.spotting") and turned:
+        raise click.UsageError("--turned is for text.recognition and text.spotting")
+    if task not in ("text.detection", "text.spotting") and detector:
+        raise click.UsageError("--detector is for text.detection and text.spotting")
     config = EvaluationConfig(
         data=data,
         split=split,
         limit=limit,
         decoding=decoding,
         lexicon=lexicon,
-        method=method,
+        detector=detector,
         turned=turned,
     )
     module, name = TASKS[task]

@@ -86,6 +86,11 @@ class _Reading:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Words that are expected, one a line: doubtful readings are drawn towards them.",
 )
+@click.option(
+    "--detector",
+    help="How words are found: db, a trained map (the default), or mser, stable regions: slower, "
+    "finds fewer.",
+)
 @click.option("--pages", default="", metavar="1-3,7", help="Only these pages of PDFs.")
 def command(
     photos: tuple[Path, ...],
@@ -96,6 +101,7 @@ def command(
     overlay: Path | None,
     output: Path | None,
     lexicon: Path | None,
+    detector: str | None,
     pages: str,
 ) -> None:
     """Print the text in photos and PDF pages, in reading order.
@@ -108,7 +114,7 @@ def command(
     is over; --json prints one object a line of text, with its places over time.
     """
     if video is not None:
-        if photos or form != "text" or overlay or output or lexicon or pages:
+        if photos or form != "text" or overlay or output or lexicon or detector or pages:
             raise click.UsageError("--video stands alone, or with --json and --out")
         from onlooker.cli.read_video import read_video
 
@@ -130,6 +136,10 @@ def command(
             param_hint="--overlay",
         )
 
+    if detector is not None:
+        from onlooker.text.detection.methods import weights_of
+
+        weights_of(detector)  # an unknown one is refused before anything is read
     expected = None if lexicon is None else _read_lexicon(lexicon)
     failed: list[Path] = []
 
@@ -140,8 +150,9 @@ def command(
             nonlocal reader
             if reader is None:
                 from onlooker.text import TextReader
+                from onlooker.text.detection.methods import DEFAULT
 
-                reader = TextReader.load(lexicon=expected)
+                reader = TextReader.load(lexicon=expected, detection=detector or DEFAULT)
             return reader
 
         drawn = 0

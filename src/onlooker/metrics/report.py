@@ -20,9 +20,9 @@ class EvaluationConfig:
         limit: Use only the first so many samples, for a quick look; None for all.
         decoding: Of tasks that offer several ways to decode: which; None for their default.
         lexicon: Of tasks that take a list of expected words: its file.
-        method: Of tasks that have several methods: which; None for their default.
-        turned: Of tasks that read crops: by how many degrees they are turned clockwise first, or
-            ``any``: each by an angle of its own; None for as they are.
+        detector: Of tasks that find words: how; None for the shipped way.
+        turned: Of tasks that read crops or scenes: by how many degrees they are turned clockwise
+            first, or ``any``: each by an angle of its own; None for as they are.
 
     Raises:
         ConfigError: ``limit`` is below 1, or ``turned`` no angle.
@@ -33,7 +33,7 @@ class EvaluationConfig:
     limit: int | None = None
     decoding: str | None = None
     lexicon: Path | None = None
-    method: str | None = None
+    detector: str | None = None
     turned: str | None = None
 
     def __post_init__(self) -> None:

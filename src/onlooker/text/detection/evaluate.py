@@ -15,8 +15,8 @@ def evaluate(config: EvaluationConfig) -> Report:
     """Find words in every picture of a folder of scenes, and compare with the labels.
 
     Args:
-        config: A folder with ``annotations.jsonl``; it has no splits. ``method`` chooses the
-            detector.
+        config: A folder with ``annotations.jsonl``; it has no splits. ``detector`` is
+            a name of `onlooker.text.detection.methods`.
 
     Raises:
         ConfigError: A split or an unknown method is asked for, or the folder or its labels are
@@ -26,7 +26,7 @@ def evaluate(config: EvaluationConfig) -> Report:
     """
     config.refuse_split()
     scenes = read_scenes(config.data)[: config.limit]
-    method = config.method or DEFAULT
+    method = config.detector or DEFAULT
     weights = weights_of(method)
     detector = load_detector(method)
     score = DetectionScore()

@@ -69,7 +69,6 @@ def _known(method: str) -> str:
     if method not in NAMES:
         near = get_close_matches(method, NAMES, n=1, cutoff=0.0)
         raise ConfigError(
-            f"no detection method named {method!r}; did you mean {near[0]!r}? "
-            f"There are: {', '.join(NAMES)}"
+            f"no detector named {method!r}; did you mean {near[0]!r}? There are: {', '.join(NAMES)}"
         )
     return method
