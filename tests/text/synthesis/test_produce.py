@@ -153,16 +153,17 @@ def run(*arguments: object) -> tuple[int, str]:
     return result.exit_code, str(result.exception) if result.exception else result.output
 
 
-def test_what_cannot_be_drawn_is_said(font_file: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("product", ["words", "scenes"])
+def test_what_cannot_be_drawn_is_said(font_file: Path, tmp_path: Path, product: str) -> None:
     (tmp_path / "words.txt").write_text("good\n漢字\n", encoding="utf-8")
     code, output = run(
-        "words", tmp_path / "o", "--fonts", font_file.parent, "--words", tmp_path / "words.txt",
+        product, tmp_path / "o", "--fonts", font_file.parent, "--words", tmp_path / "words.txt",
         "--count", 3, "--json",
     )  # fmt: skip
     assert code == 0
     assert json.loads(output)["refused_words"] == [["漢字", "outside the charset: 漢字"]]
     (tmp_path / "words.txt").write_text("漢字\n", encoding="utf-8")
-    _, output = run("words", tmp_path / "p", "--fonts", font_file.parent, "--words",
+    _, output = run(product, tmp_path / "p", "--fonts", font_file.parent, "--words",
                     tmp_path / "words.txt")  # fmt: skip
     assert "none of the words" in output
 

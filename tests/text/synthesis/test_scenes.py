@@ -1,3 +1,5 @@
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from onlooker.errors import ConfigError
 from onlooker.text.charset import CHARSET
 from onlooker.text.synthesis.clutter import KINDS, PictogramBank
-from onlooker.text.synthesis.corpus import Corpus
+from onlooker.text.synthesis.corpus import Corpus, OwnWords
 from onlooker.text.synthesis.fonts import FontBank, FontFace
 from onlooker.text.synthesis.pages import PageSynthesizer
 from onlooker.text.synthesis.scenes import PhotoPool, SceneSynthesizer
@@ -158,6 +160,41 @@ def test_clutter_is_drawn_in_place_and_never_fails(kind):
         kind(np.random.default_rng(seed), picture)
         changed += int((picture != 120).any())
     assert changed > 15
+
+
+def test_no_word_loses_letters_that_a_face_lacks(fonts):
+    (whole,) = fonts.faces
+    ascii_only = frozenset(c for c in CHARSET if c.isascii())
+    poor = dataclasses.replace(whole, family="Poor", characters=ascii_only)
+    words = ["Größe", "señor", "Plain", "Donaudampfschiff"]
+    synthesizer = SceneSynthesizer(
+        FontBank([poor, whole]), OwnWords(words), None, page_share=0.0, empty_share=0.0
+    )
+    drawn = {
+        text
+        for seed in range(12)
+        for text in synthesizer.draw(np.random.default_rng(seed), 160, 200).texts
+    }
+    assert drawn == set(words)
+
+
+def test_a_page_whose_faces_lack_letters_shows_whole_words(fonts):
+    (face,) = fonts.faces
+    poor = dataclasses.replace(face, characters=frozenset(c for c in CHARSET if c.isascii()))
+    pages = SceneSynthesizer(FontBank([poor]), OwnWords(["Plain", "Größe"]), None, page_share=1.0)
+    drawn = [pages.draw(np.random.default_rng(seed), 160, 200).texts for seed in range(8)]
+    assert "Plain" in sum(drawn, ())
+    assert not any("Gre" in text for text in sum(drawn, ()))
+
+
+def test_a_face_is_found_for_a_text(fonts):
+    (whole,) = fonts.faces
+    poor = dataclasses.replace(whole, characters=frozenset("abc "))
+    bank = FontBank([poor, dataclasses.replace(whole, characters=frozenset("abcö "))])
+    rng = np.random.default_rng(0)
+    assert bank.fit(rng, poor, "ab c") == (poor, "ab c")
+    assert bank.fit(rng, poor, "aö c") == (bank.faces[1], "aö c")
+    assert bank.fit(rng, poor, "aö cß b") == (poor, "b")
 
 
 def test_a_folder_without_pictures_is_refused(tmp_path):

@@ -198,6 +198,25 @@ class FontBank:
             raise ConfigError(f"no font face of {len(self.faces)} can draw {text!r}")
         return fitting[int(rng.random() * len(fitting))]
 
+    def fit(self, rng: np.random.Generator, face: FontFace, text: str) -> tuple[FontFace, str]:
+        """Find what a text can be drawn with, so that no word loses a letter.
+
+        Args:
+            rng: Draws the other face.
+            face: The face to draw with, if it can.
+            text: A line.
+
+        Returns:
+            That face, or another that covers the text, and the text. Of a text that no face covers,
+            the words that the wanted face does, perhaps none.
+        """
+        if face.covers(text):
+            return face, text
+        try:
+            return self.pick(rng, text), text
+        except ConfigError:
+            return face, " ".join(word for word in text.split() if face.covers(word))
+
     def pick_foreign(self, rng: np.random.Generator) -> tuple[FontFace, str]:
         """Draw a face of a script outside the charset, and a word of one to seven of its letters.
 

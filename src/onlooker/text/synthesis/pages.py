@@ -313,12 +313,8 @@ class PageSynthesizer:
         for _ in range(int(rng.integers(1, 4))):
             size = sheet.size * rng.uniform(0.9, 1.3)
             text = formula(rng)
-            face = sheet.face
-            if not face.covers(text):
-                sheet.face = self.fonts.pick(rng, text)
             x = left + rng.uniform(0, 0.4) * (right - left)
             y = self._text(rng, sheet, text, x, right, y, size, sheet.ink) + 0.3 * size
-            sheet.face = face
         return y
 
     def _chart(
@@ -406,10 +402,13 @@ class PageSynthesizer:
         """
         height, width = sheet.picture.shape[:2]
         following = y + size * sheet.leading
-        text = " ".join("".join(c for c in text if c in sheet.face.characters).split())
+        wanted = " ".join(text.split())
+        face, text = self._plain.fit(rng, sheet.face, wanted)
+        if text != wanted:
+            face, text = self.fonts.fit(rng, sheet.face, wanted)
         if not text or following < 0 or y > height or left > width:
             return following
-        rendered = render_text(text, sheet.face, max(6, round(size)), rng)
+        rendered = render_text(text, face, max(6, round(size)), rng)
         letters = rendered.word_characters()
         words = rendered.word_polygons()
         mask = rendered.mask

@@ -24,7 +24,7 @@ from onlooker.errors import ConfigError
 from onlooker.text.synthesis.backgrounds import SUFFIXES, BackgroundBank, random_color
 from onlooker.text.synthesis.clutter import PictogramBank, add_clutter
 from onlooker.text.synthesis.corpus import Corpus
-from onlooker.text.synthesis.fonts import FontBank, FontFace
+from onlooker.text.synthesis.fonts import FontBank
 from onlooker.text.synthesis.pages import PageSynthesizer
 from onlooker.text.synthesis.render import Arc, render_text
 from onlooker.text.synthesis.scene_geometry import draw_angle, frame_of, tilt, warped
@@ -39,6 +39,8 @@ Floats = npt.NDArray[np.floating]
 MIN_LEGIBLE_PX = 5.0
 #: Grey levels between ink and its surroundings below which a word cannot be read.
 MIN_CONTRAST = 9.0
+#: Letters up to which large words fit beside each other into a picture.
+_SHORT = 9
 #: Points along the top of a word's outline, and as many along its bottom: enough for half a circle.
 OUTLINE_POINTS = 6
 
@@ -330,10 +332,7 @@ class SceneSynthesizer:
         if kind < 0.35 or (size > 70 and kind < 0.7):
             lines = [self.corpus.word(rng) for _ in range(1 + int(rng.random() < 0.2))]
         elif size > 70:  # a few large words side by side: where one ends must be learnt there, too
-            lines = [
-                " ".join(self.corpus.word(rng)[:9] for _ in range(int(rng.integers(2, 5))))
-                for _ in range(1 + int(rng.random() < 0.4))
-            ]
+            lines = [self._large_words(rng) for _ in range(1 + int(rng.random() < 0.4))]
         elif kind < 0.75:
             lines = [self.corpus.line(rng) for _ in range(1 + int(rng.random() < 0.35))]
         else:
@@ -356,7 +355,7 @@ class SceneSynthesizer:
         wide = rng.random() < 0.2
         drawn = []
         for line in lines:
-            line = _drawable(face, line)
+            fitting, line = self.fonts.fit(rng, face, " ".join(line.split()))
             if not line:
                 continue
             if wide:
@@ -364,7 +363,7 @@ class SceneSynthesizer:
             scale = rng.uniform(0.5, 1.0) if len(lines) > 1 and rng.random() < 0.25 else 1.0
             rendered = render_text(
                 line,
-                face,
+                fitting,
                 max(4, int(size * scale)),
                 rng,
                 spacing=spacing,
@@ -396,6 +395,11 @@ class SceneSynthesizer:
             characters = [ring.place(corners) for corners in characters]
         return _Block(mask, outlines, texts, characters)
 
+    def _large_words(self, rng: np.random.Generator) -> str:
+        """Draw some short words, which fit beside each other; of long ones alone the first."""
+        words = [self.corpus.word(rng) for _ in range(int(rng.integers(2, 5)))]
+        return " ".join([word for word in words if len(word) <= _SHORT] or words[:1])
+
 
 _NO_WORDS: Polygons = np.zeros((0, 2 * OUTLINE_POINTS, 2), np.float32)
 
@@ -413,11 +417,6 @@ def outlined(quads: Polygons) -> Polygons:
     top = quads[:, :1] * (1 - share) + quads[:, 1:2] * share
     bottom = quads[:, 2:3] * (1 - share) + quads[:, 3:] * share
     return np.concatenate([top, bottom], axis=1).astype(np.float32)
-
-
-def _drawable(face: FontFace, line: str) -> str:
-    """Leave out what the face cannot draw."""
-    return " ".join("".join(c for c in line if c in face.characters).split())
 
 
 def _photographed(
