@@ -19,8 +19,9 @@ Pixels = NDArray[np.uint8]
 
 WANTED_SIZE = (1280, 720)
 """What a camera is asked for; it gives the nearest that it has."""
-_PATIENCE = 50
-"""Frames that may fail one after another: cameras need a moment to wake."""
+DEVICES = Path("/dev")
+_PATIENCE_S, _PAUSE_S = 3.0, 0.02
+"""How long a camera may give no frame (it wakes, it was shaken), and how often it is asked."""
 
 
 class CameraPicture:
@@ -71,9 +72,9 @@ class Camera:
         Raises:
             MediaError: There is none of that number, or another program uses it.
         """
-        device = Path(f"/dev/video{number}")
+        device = DEVICES / f"video{number}"
         if sys.platform == "linux" and not device.exists():
-            there = sorted(Path("/dev").glob("video*"))
+            there = sorted(DEVICES.glob("video*"), key=lambda path: (len(path.name), path.name))
             names = ", ".join(path.name.removeprefix("video") for path in there) or "none"
             raise MediaError(
                 f"there is no camera {number} ({device}); cameras of this machine: {names}"
@@ -110,17 +111,21 @@ class Camera:
         Raises:
             MediaError: It gives no frame at all.
         """
-        begun = time.monotonic()
-        failed, seen = 0, False
-        while failed < _PATIENCE:
+        begun = waiting_s = time.monotonic()
+        seen = False
+        while time.monotonic() - waiting_s < _PATIENCE_S:
             good, bgr = self._capture.read()
             if not good:
-                failed += 1
+                time.sleep(_PAUSE_S)
                 continue
-            failed, seen = 0, True
+            seen = True
             yield CameraPicture(bgr, time.monotonic() - begun)
+            waiting_s = time.monotonic()  # whoever looks at a picture may take his time
         if not seen:
-            raise MediaError(f"camera {self.number} gives no picture")
+            raise MediaError(
+                f"camera {self.number} gives no picture: another program may be using it, or its "
+                "number is that of a device that only describes it; try the next number"
+            )
 
 
 def _reduced(picture: Pixels, max_side: int | None) -> Pixels:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from onlooker.cli.main import main
 from onlooker.errors import MediaError
-from onlooker.media.camera import Camera
+from onlooker.media.camera import Camera, CameraPicture
 from onlooker.media.video import Video
 from onlooker.text.pipeline import TextReader
 
@@ -114,3 +118,61 @@ def test_no_camera(capsys: pytest.CaptureFixture[str]) -> None:
         Camera.open(93)
     code, _, err = run(capsys, "read", "--video", "93")
     assert (code, "camera 93" in err) == (1, True)
+
+
+@pytest.mark.parametrize("source", ["camera", "0"])
+def test_a_camera_is_read_and_recorded(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    clip_file: Path,
+    tmp_path: Path,
+    source: str,
+) -> None:
+    """The clip is played to the reader as what a camera sees."""
+
+    class Played:
+        def __enter__(self) -> Played:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            released.append(True)
+
+        def pictures(self) -> Iterator[CameraPicture]:
+            with Video.open(clip_file) as video:
+                for picture in video.pictures():
+                    yield CameraPicture(picture.pixels()[:, :, ::-1].copy(), picture.time_s)
+
+    opened, released = [], []
+    monkeypatch.setattr(Camera, "open", lambda number: (opened.append(number), Played())[1])
+    monkeypatch.chdir(tmp_path)
+    code, out, _ = run(capsys, "read", "--video", source, "--out", "seen.mp4", "--json")
+    assert (code, opened, released) == (0, [0], [True])
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert sorted(row["text"] for row in rows) == ["Opening", "Stream ciphers"]
+    with Video.open(tmp_path / "seen.mp4") as video:
+        drawn = video.frame_at(1.9).pixels
+    assert (drawn[:, :, 1].astype(int) - drawn[:, :, 0] > 60).any()  # green outlines
+
+
+def test_a_camera_ends_at_an_interrupt(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, clip_file: Path
+) -> None:
+    """What is open is still told, and the signal is as it was."""
+    before = signal.getsignal(signal.SIGINT)
+    seen = 0
+
+    def looks() -> Iterator[Any]:
+        nonlocal seen
+        with Video.open(clip_file) as video:
+            for picture in video.pictures():
+                seen += 1
+                if seen == 10:
+                    signal.raise_signal(signal.SIGINT)
+                yield picture
+
+    camera = SimpleNamespace(pictures=looks)
+    monkeypatch.setattr(Camera, "open", lambda number: nullcontext(camera))
+    code, out, _ = run(capsys, "read", "--video", "camera")
+    assert (code, seen) == (0, 10)
+    assert "Opening" in out
+    assert signal.getsignal(signal.SIGINT) is before
