@@ -45,6 +45,8 @@ class LoopConfig:
         out: Folder for the checkpoint, the averaged weights and the log; resumed from if it has a
             checkpoint.
         minutes: Length of the training by the clock, interruptions not counted.
+        steps: Length in steps instead, so that trainings that are compared are alike however busy
+            the machine is; 0: by the clock.
         peak_lr: Learning rate after the warm-up.
         warmup_steps: Steps of linear warm-up (repeated, shorter, after a resume).
         weight_decay: AdamW's; on matrices and kernels only.
@@ -59,7 +61,8 @@ class LoopConfig:
     """
 
     out: str
-    minutes: float
+    minutes: float = 0.0
+    steps: int = 0
     peak_lr: float = 1e-3
     warmup_steps: int = 300
     weight_decay: float = 0.01
@@ -73,9 +76,11 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        if self.minutes <= 0 or self.peak_lr <= 0:
+        if self.peak_lr <= 0:
+            raise ConfigError(f"peak_lr must be positive, not {self.peak_lr}")
+        if self.steps < 0 or (self.steps == 0 and self.minutes <= 0):
             raise ConfigError(
-                f"minutes and peak_lr must be positive, not {self.minutes} and {self.peak_lr}"
+                f"minutes or steps must be positive, not {self.minutes} and {self.steps}"
             )
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"ema_decay must lie in [0, 1), not {self.ema_decay}")
@@ -175,7 +180,10 @@ def fit(
     skipped = 0
     last = reported = validated = saved = time.monotonic()
     while True:
-        progress = trained_s / (60 * config.minutes)
+        if config.steps:
+            progress = step / config.steps
+        else:
+            progress = trained_s / (60 * config.minutes)
         if progress >= 1:
             break
         # After a resume the optimizer's statistics are there; a few gentle steps are enough.
