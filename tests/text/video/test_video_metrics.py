@@ -80,3 +80,15 @@ def test_votes() -> None:
     slips = [Reading(text, 0.95, 0.0) for text in ("Xtream", "StrXam", "StreaX")]
     assert vote(slips)[0] == "Stream"
     assert vote(slips)[1] == pytest.approx(0.95)
+
+
+def test_a_part_does_not_outvote_the_word() -> None:
+    """A sure reading of a part is no reading of the whole, where that was read as often."""
+    part = [Reading("b=0,1:", 0.98, float(i), length=41.0) for i in range(3)]
+    whole = [Reading("Forb=0,1:", 0.55, float(i), length=68.0) for i in range(3, 9)]
+    assert vote([*part, *whole]) == ("Forb=0,1:", 0.55)
+    # What was read but once may be a mark that fell upon the word.
+    assert vote([*part, *whole[:1]])[0] == "b=0,1:"
+    # In one and the same place confidence tells.
+    same = [replace(reading, length=68.0) for reading in part]
+    assert vote([*same, *whole])[0] == "b=0,1:"

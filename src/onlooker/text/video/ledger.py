@@ -242,7 +242,8 @@ class Ledger:
     def _reading(self, word: FoundWord, key: Kept) -> Reading:
         """Return what a word's reading counts: little at the edge of the picture."""
         trust = _CUT_TRUST if is_cut(word.polygon, self._size) else 1.0
-        return Reading(word.text, word.confidence, key.time_s, trust)
+        length = float(np.linalg.norm(word.polygon[1] - word.polygon[0]))
+        return Reading(word.text, word.confidence, key.time_s, trust, length)
 
     @property
     def _size(self) -> tuple[int, int]:

@@ -11,6 +11,10 @@ CONFIDENCE_POWER = 6
 """A reading with confidence 0.9 counts half as much as a sure one: what the recogniser is not sure
 of is wrong far more often than its confidence says."""
 
+PART = 0.85
+"""A place shorter than this share of another is that of a part of the word: places of the same word
+differ by less from frame to frame."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -21,12 +25,14 @@ class Reading:
         confidence: The recogniser's.
         time_s: When.
         trust: In [0, 1]: how well it could be seen (cut off by the frame's edge, blurred).
+        length: Of the place that was read, in pixels; 0: not known.
     """
 
     text: str
     confidence: float
     time_s: float
     trust: float = 1.0
+    length: float = 0.0
 
     @property
     def weight(self) -> float:
@@ -36,6 +42,9 @@ class Reading:
 
 def vote(readings: Sequence[Reading]) -> tuple[str, float]:
     """Return what a word says by all its readings, and with what confidence.
+
+    Readings of a part of the word ("b=0,1:" of "Forb=0,1:") are left out where the whole was read
+    in as many frames: how sure a reader is of what it sees does not tell that it sees all.
 
     The readings that say the same add up; among the candidates the one wins to which all readings
     together are nearest (the weighted median string, restricted to what was read); its characters
@@ -48,6 +57,7 @@ def vote(readings: Sequence[Reading]) -> tuple[str, float]:
         >>> vote([Reading("Hous", 0.9, 0.0), Reading("House", 0.95, 0.5), Reading("Mouse", 0.9, 1)])
         ('House', 0.95)
     """
+    readings = _whole(readings)
     weights: dict[str, float] = {}
     for reading in readings:
         weights[reading.text] = weights.get(reading.text, 0.0) + reading.weight
@@ -67,6 +77,25 @@ def vote(readings: Sequence[Reading]) -> tuple[str, float]:
     if agreeing:
         return text, max(agreeing)
     return text, min(r.confidence for r in readings)
+
+
+def _whole(readings: Sequence[Reading]) -> Sequence[Reading]:
+    """Leave out readings of parts of the word."""
+    trusts: dict[str, float] = {}
+    lengths: dict[str, float] = {}
+    for reading in readings:
+        trusts[reading.text] = trusts.get(reading.text, 0.0) + reading.trust
+        lengths[reading.text] = max(lengths.get(reading.text, 0.0), reading.length)
+    parts = {
+        text
+        for text in trusts
+        for other in trusts
+        if len(text) < len(other)
+        and (other.startswith(text) or other.endswith(text))
+        and lengths[text] < PART * lengths[other]
+        and trusts[text] <= trusts[other]
+    }
+    return [reading for reading in readings if reading.text not in parts] if parts else readings
 
 
 def _by_character(pivot: str, weights: dict[str, float]) -> str:
