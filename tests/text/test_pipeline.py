@@ -8,11 +8,13 @@ from onlooker.errors import ConfigError, MediaError
 from onlooker.records import DetectedText, Page, RecognizedText
 from onlooker.text.lines import corners_of
 from onlooker.text.pipeline import ReaderConfig, TextReader, cut_out, grown, split_words
+from onlooker.text.places import PlacesConfig
+from onlooker.text.recognition.drafts import Draft
 
 RED, BLUE, GREY = (200, 30, 30), (30, 30, 200), (128, 128, 128)
 
 
-EXACT = ReaderConfig(margin=(0.0, 0.0))
+EXACT = ReaderConfig(places=PlacesConfig(margin=(0.0, 0.0)))
 
 
 def picture(*words, size=(240, 320)):
@@ -132,7 +134,9 @@ def test_crops_come_in_chunks():
     words = [(10 + 50 * (i % 6), 10 + 40 * (i // 6), 25, 12, 0) for i in range(24)]  # no lines
     whole = TextReader(FakeDetector(), FakeRecognizer(), config=EXACT)(picture(*words))
     parts = TextReader(
-        FakeDetector(), FakeRecognizer(), config=ReaderConfig(chunk=5, margin=(0.0, 0.0))
+        FakeDetector(),
+        FakeRecognizer(),
+        config=ReaderConfig(places=PlacesConfig(chunk=5, margin=(0.0, 0.0))),
     )(picture(*words))
     assert whole == parts
     assert len(whole.words) == 24
@@ -220,7 +224,7 @@ def test_config_is_checked():
     with pytest.raises(ConfigError, match="min_confidence"):
         ReaderConfig(min_confidence=1.5)
     with pytest.raises(ConfigError, match="chunk"):
-        ReaderConfig(chunk=0)
+        PlacesConfig(chunk=0)
 
 
 def test_cut_out_takes_exactly_the_pixels_of_an_upright_box():
@@ -318,23 +322,35 @@ def test_a_page_on_its_side_is_read_from_the_side(quarters):
     assert page.words[0].polygon[0] == corner
 
 
-class WiderReader:
-    """Sure of itself only where the crop is wider than it was detected."""
+class DraftingRecognizer(FakeRecognizer):
+    """Counts the readings that are weighed; these are sure."""
 
-    def __call__(self, crops):
-        return [
-            RecognizedText(f"w{crop.shape[1]}", 0.95 if crop.shape[1] > 65 else 0.9)
-            for crop in crops
-        ]
+    def __init__(self, confidence):
+        super().__init__(confidence)
+        self.weighed = 0
+
+    def draft(self, crops):
+        def weigh(reading):
+            self.weighed += 1
+            return RecognizedText(reading.text, 0.99)
+
+        return [Draft(one, lambda one=one: weigh(one)) for one in self(crops)]
 
 
-def test_doubtful_words_are_looked_at_again_a_little_wider_and_narrower():
-    pixels = picture((10, 10, 60, 20, 0))
-    page = TextReader(FakeDetector(), WiderReader(), config=EXACT)(pixels)
-    assert page.text == "w72"
-    assert page.words[0].polygon[0] == (10, 10)
-    sure = ReaderConfig(sure=0.9, margin=(0.0, 0.0))
-    assert TextReader(FakeDetector(), WiderReader(), config=sure)(pixels).text == "w60"
+def test_of_several_readings_of_a_place_only_the_one_that_is_kept_is_weighed():
+    recognizer = DraftingRecognizer(0.9)
+    reader = TextReader(FakeDetector(), recognizer, config=EXACT)
+    page = reader(picture((10, 10, 20, 70, 3), (60, 10, 60, 20, 2)))
+    assert sorted(word.text for word in page.words) == ["w60", "w70"]
+    assert len(recognizer.crops) > 2
+    assert recognizer.weighed == 2
+
+
+def test_hopeless_readings_are_not_weighed():
+    recognizer = DraftingRecognizer(0.5)
+    page = TextReader(FakeDetector(), recognizer, config=EXACT)(picture((10, 10, 60, 20, 0)))
+    assert not page.words
+    assert recognizer.weighed == 0
 
 
 def test_readings_with_spaces_become_words_with_their_share_of_the_box():

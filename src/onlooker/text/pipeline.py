@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, cast, overload
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -14,10 +14,11 @@ from onlooker.records import DetectedText, Page, Polygon, Producer, RecognizedTe
 from onlooker.text.alphabets import ALTERNATIONS, alternations, is_foreign
 from onlooker.text.crops import cut_out as cut_out
 from onlooker.text.crops import grown as grown
-from onlooker.text.crops import size_of, turned_back, without_margin
+from onlooker.text.crops import size_of, turned_back
 from onlooker.text.crops import split_words as split_words
-from onlooker.text.lines import Strip, corners_of, group_lines, strips_of, turned
+from onlooker.text.lines import Strip, corners_of, group_lines, strips_of
 from onlooker.text.marks import is_figure, marks_of
+from onlooker.text.places import PlaceReader, PlacesConfig
 from onlooker.text.small_type import find_places
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from onlooker.text.rectification import TextRectifier
 
 Picture = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
 
-VERSION = "3"
+VERSION = "4"
 """Of the steps around the networks: raise it whenever pages may come out otherwise."""
 TURN_PLACES = 4
 """A picture with fewer places is not looked at from the side: a lone tall box is tried anyway."""
@@ -39,7 +39,7 @@ TURN_FACTOR = 1.5
 """So much more must be legible in the turned picture."""
 DETECTION = "db"
 DETECTOR = "db.synth2"
-RECOGNIZER = "ctc.synth2"
+RECOGNIZER = "ctc.synth2-int8"
 RECTIFIER = "outline.synth1"
 
 
@@ -70,19 +70,7 @@ class ReaderConfig:
         foreign_confidence: The same for words whose letters change between small and capital as no
             word's do, and for all words of a picture that is full of such words: it is written in
             another alphabet, and what look like letters are look-alikes.
-        upright: A picture whose words are read with this mean confidence is the right way up.
-        probes: Of another picture, so many words are read upside down, too.
-        flip_gain: By how much another direction must be better to be believed: most text is
-            upright, and letters upside down often look like others.
-        tall_aspect: Height : width from which a crop is tried as text that runs up or down.
-        margin: By how much a crop is wider and higher on each side than what was detected, in
-            heights of the word. The detector's edges tend to lie on the letters.
-        sure: A word read with less confidence is read again from the crops of ``looks``, and the
-            most confident reading is kept.
-        looks: Other margins. A detected edge is off by a few pixels, now into a letter, now into
-            what stands beside the word.
-        max_crop_height_px: Crops are shrunk to this height; the recogniser sees less than that.
-        chunk: Crops cut out at a time: bounds the memory of a page full of text.
+        places: How places are read.
 
     Raises:
         ConfigError: A value out of range.
@@ -91,30 +79,12 @@ class ReaderConfig:
     min_confidence: float = 0.8
     line_confidence: float = 0.88
     foreign_confidence: float = 0.97
-    upright: float = 0.9
-    probes: int = 8
-    flip_gain: float = 0.15
-    tall_aspect: float = 1.5
-    margin: tuple[float, float] = (0.15, 0.08)
-    sure: float = 0.95
-    looks: tuple[tuple[float, float], ...] = ((0.3, 0.22), (0.0, 0.0))
-    max_crop_height_px: int = 64
-    chunk: int = 64
+    places: PlacesConfig = field(default_factory=PlacesConfig)
 
     def __post_init__(self) -> None:
-        for name in (
-            "min_confidence",
-            "line_confidence",
-            "foreign_confidence",
-            "upright",
-            "flip_gain",
-            "sure",
-        ):
+        for name in ("min_confidence", "line_confidence", "foreign_confidence"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise ConfigError(f"ReaderConfig.{name} must be in [0, 1]: {getattr(self, name)}")
-        for name in ("tall_aspect", "probes", "max_crop_height_px", "chunk"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"ReaderConfig.{name} must be 1 or more: {getattr(self, name)}")
 
 
 class TextReader:
@@ -142,6 +112,7 @@ class TextReader:
         self.recognizer = recognizer
         self.rectifier = rectifier
         self.config = config or ReaderConfig()
+        self._places = PlaceReader(recognizer, rectifier, self.config.places)
 
     @classmethod
     def load(
@@ -227,12 +198,10 @@ class TextReader:
         """
         found = find_places(self.detector, pixels)
         sizes = [size_of(corners_of(place.polygon)) for place in found]
-        wide = sum(width >= self.config.tall_aspect * height for width, height in sizes)
+        wide = sum(width >= self.config.places.tall_aspect * height for width, height in sizes)
         stands = len(found) < TURN_PLACES or wide >= TURN_WIDE * len(found)
         in_lines, alone = self._read_lines(pixels, found)
-        read = self._readings(pixels, alone)
-        if stands or straighten:
-            read = self._straighten(pixels, list(read))
+        read = self._places.read(pixels, alone, straighten=stands or straighten)
         readings = [
             (place, polygon, reading, alternations(reading.text))
             for place, polygon, reading in (*in_lines, *read)
@@ -266,8 +235,8 @@ class TextReader:
         strips = strips_of([place.polygon for place in found])
         read: list[tuple[DetectedText, Polygon, RecognizedText]] = []
         done: set[int] = set()
-        wanted = [(strip.corners, 0) for strip in strips]
-        for strip, reading in zip(strips, self._recognize(pixels, wanted), strict=True):
+        readings = self._places.read_straight(pixels, [strip.corners for strip in strips])
+        for strip, reading in zip(strips, readings, strict=True):
             if not reading.text.strip() or reading.confidence < self.config.line_confidence:
                 continue
             done.update(strip.members)
@@ -289,7 +258,8 @@ class TextReader:
     ) -> Iterator[tuple[DetectedText, Polygon, RecognizedText]]:
         """Read the bullets and figures before lines, which a detector of words passes over."""
         marks = list(marks_of(pixels, strips))
-        readings = self._recognize(pixels, [(m.corners, 0) for m in marks if not m.is_bullet])
+        figures = [mark.corners for mark in marks if not mark.is_bullet]
+        readings = iter(self._places.read_straight(pixels, figures))
         for mark in marks:
             # That it is round was measured; how sure that makes a bullet was not.
             reading = RecognizedText("•", 1.0) if mark.is_bullet else next(readings)
@@ -298,114 +268,6 @@ class TextReader:
             ):
                 polygon = tuple((float(x), float(y)) for x, y in mark.corners)
                 yield DetectedText(polygon, reading.confidence), polygon, reading
-
-    def _readings(
-        self, pixels: Picture, found: Sequence[DetectedText]
-    ) -> Iterator[tuple[DetectedText, Polygon, RecognizedText]]:
-        """Read each place; the polygons come back turned as the text reads."""
-        config = self.config
-        corners = [corners_of(place.polygon) for place in found]
-        turns = [_quarters_to_try(quad, config.tall_aspect) for quad in corners]
-        readings = self._recognize(
-            pixels,
-            [
-                (quad, quarters)
-                for quad, some in zip(corners, turns, strict=True)
-                for quarters in some
-            ],
-        )
-        best = [
-            _choose([(quarters, next(readings)) for quarters in some], config.flip_gain)
-            for some in turns
-        ]
-        self._turn_over(pixels, corners, best, [i for i, some in enumerate(turns) if some == (0,)])
-        self._look_again(pixels, corners, best)
-        for place, quad, (quarters, reading) in zip(found, corners, best, strict=True):
-            polygon = cast(Polygon, tuple((float(x), float(y)) for x, y in quad))
-            yield place, turned(polygon, quarters), reading
-
-    def _straighten(
-        self, pixels: Picture, read: Sequence[tuple[DetectedText, Polygon, RecognizedText]]
-    ) -> Iterator[tuple[DetectedText, Polygon, RecognizedText]]:
-        """Read doubtful places once more along the outline of the word, however it lies."""
-        if self.rectifier is None:
-            yield from read
-            return
-        from onlooker.text.rectification.reading import read_around
-
-        least = self.config.min_confidence
-        doubtful = [(polygon, one) for _, polygon, one in read if one.confidence < least]
-        others = read_around(self.recognizer, self.rectifier, pixels, doubtful)
-        for place, polygon, reading in read:
-            other = next(others) if reading.confidence < least else None
-            if other is not None:
-                polygon, reading = other
-            yield place, polygon, reading
-
-    def _turn_over(
-        self,
-        pixels: Picture,
-        corners: Sequence[Floats],
-        best: list[tuple[int, RecognizedText]],
-        wide: Sequence[int],
-    ) -> None:
-        """Read the words of a picture that is upside down the other way up."""
-        if not wide:
-            return
-        if np.mean([best[i][1].confidence for i in wide]) >= self.config.upright:
-            return
-        # Long words tell best; ties in the order of the places.
-        aspect = {i: (size := size_of(corners[i]))[0] / max(size[1], 1e-6) for i in wide}
-        wide = sorted(wide, key=lambda i: (-aspect[i], i))
-        probes, others = wide[: self.config.probes], wide[self.config.probes :]
-        flipped = list(self._recognize(pixels, [(corners[i], 2) for i in probes]))
-        upright = np.mean([best[i][1].confidence for i in probes])
-        if np.mean([one.confidence for one in flipped]) < upright + self.config.flip_gain:
-            return
-        flipped += self._recognize(pixels, [(corners[i], 2) for i in others])
-        for i, reading in zip([*probes, *others], flipped, strict=True):
-            best[i] = _choose([(2, reading), best[i]], self.config.flip_gain)
-
-    def _look_again(
-        self,
-        pixels: Picture,
-        corners: Sequence[Floats],
-        best: list[tuple[int, RecognizedText]],
-    ) -> None:
-        """Replace doubtful readings by better ones from slightly other crops."""
-        doubtful = [i for i, (_, one) in enumerate(best) if one.confidence < self.config.sure]
-        for look in self.config.looks:
-            wanted = [(corners[i], best[i][0]) for i in doubtful]
-            for i, reading in zip(doubtful, self._recognize(pixels, wanted, look), strict=True):
-                if reading.text.strip() and reading.confidence > best[i][1].confidence:
-                    best[i] = (best[i][0], reading)
-
-    def _recognize(
-        self,
-        pixels: Picture,
-        wanted: Sequence[tuple[Floats, int]],
-        margin: tuple[float, float] | None = None,
-    ) -> Iterator[RecognizedText]:
-        """Read places in given directions; only a chunk of crops exists at a time."""
-        config = self.config
-        along, across = margin or config.margin
-        for start in range(0, len(wanted), config.chunk):
-            quads = [
-                np.roll(quad, -quarters, axis=0)
-                for quad, quarters in wanted[start : start + config.chunk]
-            ]
-            readings = self.recognizer(
-                [
-                    cut_out(
-                        pixels,
-                        grown(quad, along, across),
-                        max_height_px=config.max_crop_height_px,
-                    )
-                    for quad in quads
-                ]
-            )
-            for quad, reading in zip(quads, readings, strict=True):
-                yield without_margin(reading, quad, along)
 
 
 def shipped_weights() -> tuple[Weights, ...]:
@@ -451,25 +313,6 @@ def _checked(picture: object) -> Picture:
             "onlooker.media.image.read_image(path) makes one from a file"
         )
     return picture
-
-
-def _quarters_to_try(corners: Floats, tall_aspect: float) -> tuple[int, ...]:
-    """Say in which directions a place has to be read at once, the likeliest first."""
-    width, height = size_of(corners)
-    return (0, 1, 3) if height > tall_aspect * width else (0,)
-
-
-def _choose(
-    candidates: Sequence[tuple[int, RecognizedText]], gain: float
-) -> tuple[int, RecognizedText]:
-    """Take the most confident reading; the first one (upright) unless beaten by ``gain``."""
-    upright = candidates[0]
-    other = max(candidates, key=lambda candidate: (candidate[1].confidence, -candidate[0]))
-    if other[1].text.strip() and (
-        not upright[1].text.strip() or other[1].confidence >= upright[1].confidence + gain
-    ):
-        return other
-    return upright
 
 
 def _legible(words: Sequence[TextWord]) -> float:

@@ -32,7 +32,7 @@ from onlooker.text.spotting.datasets import ANNOTATIONS_NAME, read_scenes
 
 Picture = npt.NDArray[np.uint8]
 
-MODEL = "ctc.synth2"
+MODEL = "ctc.synth2-int8"
 RECTIFIER = "outline.synth1"
 #: Crops that are held decoded at once: bounds memory on large sets.
 _CHUNK = 256

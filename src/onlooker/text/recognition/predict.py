@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ from onlooker.text.charset import NUM_CLASSES
 from onlooker.text.recognition.calibration import Calibration
 from onlooker.text.recognition.crops import Crop, resize_crop, standardize
 from onlooker.text.recognition.decoding import decode_greedy, log_softmax
+from onlooker.text.recognition.drafts import Draft
 from onlooker.text.recognition.language_model import LanguageModel
 from onlooker.text.recognition.lexicon import Lexicon
 from onlooker.text.recognition.rescoring import Ranked, Rescorer
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 MAX_WIDTH_PX = 1600
 #: Total width of crops that run at once: some 40 MB of activations.
 BATCH_WIDTH_PX = 4096
+#: Crops whose logits are held at a time.
+CHUNK = 256
 #: How logits become text: the best class of each column, or doubtful words weighed again with a
 #: language model: more words right and no fewer codes (recipes/text.recognition/words/card.md).
 DECODINGS = ("greedy", "lm")
@@ -71,7 +75,7 @@ class TextRecognizer:
     @classmethod
     def load(
         cls,
-        name: str = "ctc.synth2",
+        name: str = "ctc.synth2-int8",
         *,
         threads: int | None = None,
         decoding: str = DECODING,
@@ -119,27 +123,47 @@ class TextRecognizer:
         """
         return self.read_prepared(_prepared(crops))
 
+    def draft(self, crops: Sequence[Crop]) -> list[Draft]:
+        """Read crops without the language model; `Draft.weigh` does what calling would have done.
+
+        Args:
+            crops: As for reading.
+        """
+        return self._drafts(_prepared(crops))
+
     def read_prepared(self, pictures: Sequence[Crop | None]) -> list[RecognizedText]:
         """Read crops that have the network's size already, as those of training have.
 
         Args:
             pictures: Each ``(32, W)`` grey uint8, W a multiple of 8; None reads as nothing.
         """
-        found = [RecognizedText(text="", confidence=0.0, probability=0.0)] * len(pictures)
+        found: list[RecognizedText] = []
+        for start in range(0, len(pictures), CHUNK):  # drafts hold what the network saw
+            found += [one.weigh() for one in self._drafts(pictures[start : start + CHUNK])]
+        return found
+
+    def _drafts(self, pictures: Sequence[Crop | None]) -> list[Draft]:
+        nothing = RecognizedText(text="", confidence=0.0, probability=0.0)
+        found = [Draft(nothing, lambda: nothing)] * len(pictures)
         for indices, logits in self.logits_of(pictures):
             shown = [picture for i in indices if (picture := pictures[i]) is not None]
             borders = contrast(np.stack(shown))
             for index, row, edges, one in zip(
                 indices, logits, borders, decode_greedy(logits), strict=True
             ):
-                if self._rescorer is not None:
-                    one = self._rescorer(row, one)
-                probability = None
-                if self._calibration is not None:
-                    probability = self._calibration(one.confidence, len(one.text))
-                spans = tuple(snap(one.char_spans, edges))
-                found[index] = replace(one, char_spans=spans, probability=probability)
+                found[index] = Draft(one, partial(self._weighed, row, edges, one))
         return found
+
+    def _weighed(
+        self, logits: npt.NDArray[np.float32], edges: npt.NDArray[np.float32], one: RecognizedText
+    ) -> RecognizedText:
+        """Make the final reading of what the network writes."""
+        if self._rescorer is not None:
+            one = self._rescorer(logits, one)
+        probability = None
+        if self._calibration is not None:
+            probability = self._calibration(one.confidence, len(one.text))
+        return replace(one, char_spans=tuple(snap(one.char_spans, edges)), probability=probability)
 
     def n_best(self, crops: Sequence[Crop], count: int = 5) -> list[list[Ranked]]:
         """List what each crop may say, likeliest first.

@@ -17,6 +17,15 @@ WEIGHTS: dict[str, Weights] = {
         card="recipes/text.recognition/ctc/card.md",
         preprocessing={"height_px": 32, "width_step_px": 8, "channels": "grey, standardised"},
     ),
+    "ctc.synth2-int8": Weights(
+        name="ctc.synth2-int8",
+        file="text_recognition/ctc.synth2-int8.onnx",
+        sha256="d1ef336544dc84f444e651847bd5e08e1faaab56fab7605b022c99648ae66e7e",
+        licence="Apache-2.0",
+        paper="Shi, Bai, Yao 2015 (CRNN); Du et al. 2022 (SVTR)",
+        card="recipes/text.recognition/ctc/card.md",
+        preprocessing={"height_px": 32, "width_step_px": 8, "channels": "grey, standardised"},
+    ),
     "ngram.words1": Weights(
         name="ngram.words1",
         file="text_recognition/ngram.words1.npz",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from onlooker.records import Polygon, RecognizedText
 from onlooker.text.crops import size_of as corner_size
 from onlooker.text.crops import without_margin
 from onlooker.text.lines import corners_of
+from onlooker.text.recognition.drafts import Draft, Read, drafts_of
 from onlooker.text.rectification.geometry import (
     EDGE_POINTS,
     Picture,
@@ -53,11 +54,25 @@ class TurnedReading:
     outline: Points | None
 
 
+@dataclass(frozen=True, slots=True)
+class OutlinedDraft:
+    """A draft read along an outline, and its ends as a polygon of the picture.
+
+    Attributes:
+        draft: What was read.
+        polygon: Four corners, clockwise from the top left of the text as it runs.
+    """
+
+    draft: Draft
+    polygon: Polygon
+
+    def within(self, reading: RecognizedText) -> RecognizedText:
+        """Say where the characters of ``draft``'s reading stand in the polygon."""
+        return without_margin(reading, corners_of(self.polygon), _MARGIN[0])
+
+
 def read_turned(
-    recognizer: Callable[[Sequence[Picture]], list[RecognizedText]],
-    rectifier: TextRectifier,
-    crops: Sequence[Picture],
-    known: Sequence[RecognizedText] | None = None,
+    recognizer: Read, rectifier: TextRectifier, crops: Sequence[Picture]
 ) -> list[TurnedReading]:
     """Read each crop as it is, and along its outlines; keep the surest reading.
 
@@ -65,13 +80,58 @@ def read_turned(
         recognizer: Reads upright crops.
         rectifier: Draws outlines.
         crops: Each ``(H, W, 3)`` RGB or ``(H, W)`` grey, uint8.
-        known: What the crops say as they are, where that has been read already; then only the
-            likely directions are looked at.
 
     Returns:
         One reading a crop, in their order.
     """
-    best = [TurnedReading(one, None) for one in (recognizer(crops) if known is None else known)]
+    known = drafts_of(recognizer, crops)
+    surest = _surest(recognizer, rectifier, crops, known, every_way=True)
+    return [TurnedReading(draft.weigh(), outline) for draft, outline in surest]
+
+
+def drafts_around(
+    recognizer: Read,
+    rectifier: TextRectifier,
+    picture: Picture,
+    places: Sequence[tuple[Polygon, Draft]],
+) -> Iterator[OutlinedDraft | None]:
+    """Read places of a picture along the outlines of the words that lie there.
+
+    Args:
+        recognizer: Reads upright crops.
+        rectifier: Draws outlines.
+        picture: ``(H, W, 3)`` RGB uint8.
+        places: Polygons of words, in pixels, and what they seem to say; only the likely directions
+            are looked at.
+
+    Yields:
+        For each place a surer draft; None where the place is best read as it is.
+    """
+    for start in range(0, len(places), _CHUNK):
+        part = places[start : start + _CHUNK]
+        boxes = [_around(place, picture.shape[1], picture.shape[0]) for place, _ in part]
+        crops = [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
+        known = [draft for _, draft in part]
+        surest = _surest(recognizer, rectifier, crops, known, every_way=False)
+        for (x0, y0, _, _), (draft, outline) in zip(boxes, surest, strict=True):
+            if outline is None:
+                yield None
+                continue
+            first, last = 0, EDGE_POINTS - 1
+            ends = outline[[first, last, EDGE_POINTS + last, EDGE_POINTS]] + (x0, y0)
+            yield OutlinedDraft(draft, tuple((float(x), float(y)) for x, y in ends))
+
+
+def _surest(
+    recognizer: Read,
+    rectifier: TextRectifier,
+    crops: Sequence[Picture],
+    known: Sequence[Draft],
+    *,
+    every_way: bool,
+) -> list[tuple[Draft, Points | None]]:
+    """Find the surest draft of each crop, and along which outline it was read; None: as it is."""
+    best: list[tuple[Draft, Points | None]] = [(one, None) for one in known]
     gains = [0.0] * len(crops)
     wanted: list[tuple[int, Points, Picture]] = []
     for index, (crop, outlines) in enumerate(zip(crops, rectifier(crops), strict=True)):
@@ -79,58 +139,27 @@ def read_turned(
             continue
         if _quarters(outlines[0].points)[0] == 0:
             gains[index] = _GAIN
-            if best[index].reading.confidence >= _SURE and outlines[0].confidence >= _RIGHT:
+            sure = known[index].reading.confidence >= _SURE
+            if sure and outlines[0].confidence >= _RIGHT:
                 continue
         points = [outline.points for outline in outlines]
-        if len(points) == 1 and known is None:  # of many signs both ways up look like text
+        if len(points) == 1 and every_way:  # of many signs both ways up look like text
             points.append(half_turned(points[0]))
         for outline in points:
             quarters, slope = _quarters(outline)
-            if quarters and slope < _QUARTERLY and known is None:
+            if quarters and slope < _QUARTERLY and every_way:
                 whole = np.ascontiguousarray(np.rot90(crop, quarters))
                 wanted.append((index, outline, whole))
             if quarters or not _changes_nothing(outline, crop):
                 strip = strip_of(crop, grown(outline, *_MARGIN), STRIP_PX)
                 wanted.append((index, outline, strip))
-    readings = recognizer([picture for _, _, picture in wanted])
-    for (index, outline, _), reading in zip(wanted, readings, strict=True):
-        gain = gains[index] if best[index].outline is None else 0.0
-        if reading.text and reading.confidence > best[index].reading.confidence + gain:
-            best[index] = TurnedReading(reading, outline)
+    drafts = drafts_of(recognizer, [picture for _, _, picture in wanted])
+    for (index, outline, _), draft in zip(wanted, drafts, strict=True):
+        before, along = best[index]
+        least = before.reading.confidence + (gains[index] if along is None else 0.0)
+        if draft.reading.text and draft.reading.confidence > least:
+            best[index] = (draft, outline)
     return best
-
-
-def read_around(
-    recognizer: Callable[[Sequence[Picture]], list[RecognizedText]],
-    rectifier: TextRectifier,
-    picture: Picture,
-    places: Sequence[tuple[Polygon, RecognizedText]],
-) -> Iterator[tuple[Polygon, RecognizedText] | None]:
-    """Read places of a picture along the outlines of the words that lie there.
-
-    Args:
-        recognizer: Reads upright crops.
-        rectifier: Draws outlines.
-        picture: ``(H, W, 3)`` RGB uint8.
-        places: Polygons of words, in pixels, and what they seem to say.
-
-    Yields:
-        For each place four corners, clockwise from the top left of the text as it runs, and what it
-        says; None where the place is best read as it is.
-    """
-    for start in range(0, len(places), _CHUNK):
-        part = places[start : start + _CHUNK]
-        boxes = [_around(place, picture.shape[1], picture.shape[0]) for place, _ in part]
-        crops = [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
-        turned = read_turned(recognizer, rectifier, crops, [reading for _, reading in part])
-        for (x0, y0, _, _), found in zip(boxes, turned, strict=True):
-            if found.outline is None:
-                yield None
-                continue
-            first, last = 0, EDGE_POINTS - 1
-            ends = found.outline[[first, last, EDGE_POINTS + last, EDGE_POINTS]] + (x0, y0)
-            corners = tuple((float(x), float(y)) for x, y in ends)
-            yield corners, without_margin(found.reading, ends.astype(np.float64), _MARGIN[0])
 
 
 def _around(place: Polygon, width: int, height: int) -> tuple[int, int, int, int]:
