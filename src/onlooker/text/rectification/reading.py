@@ -34,6 +34,8 @@ _GAIN = 0.03
 #: A crop that runs to the right for sure and is read so surely needs no other look.
 _SURE = 0.97
 _RIGHT = 0.8
+#: Of a crop read in several ways, drafts so much less sure than the surest are not weighed.
+_NEAR = 0.2
 #: A word that runs within this slope of a quarter turn is read from the turned crop, too.
 _QUARTERLY = 0.2
 #: An outline that runs level to within this slope and fills the crop to within these shares of its
@@ -85,8 +87,20 @@ def read_turned(
         One reading a crop, in their order.
     """
     known = drafts_of(recognizer, crops)
-    surest = _surest(recognizer, rectifier, crops, known, every_way=True)
-    return [TurnedReading(draft.weigh(), outline) for draft, outline in surest]
+    found: list[TurnedReading] = []
+    for some, gain in _candidates(recognizer, rectifier, crops, known, every_way=True):
+        surest = max(one.draft.reading.confidence for one in some)
+        as_it_is, *others = some
+        best = TurnedReading(as_it_is.draft.weigh(), None)
+        least = best.reading.confidence + gain
+        for one in others:
+            if one.draft.reading.confidence < surest - _NEAR:
+                continue
+            reading = one.draft.weigh()
+            if reading.text and reading.confidence > least:
+                best, least = TurnedReading(reading, one.outline), reading.confidence
+        found.append(best)
+    return found
 
 
 def drafts_around(
@@ -112,26 +126,44 @@ def drafts_around(
         boxes = [_around(place, picture.shape[1], picture.shape[0]) for place, _ in part]
         crops = [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in boxes]
         known = [draft for _, draft in part]
-        surest = _surest(recognizer, rectifier, crops, known, every_way=False)
-        for (x0, y0, _, _), (draft, outline) in zip(boxes, surest, strict=True):
-            if outline is None:
+        candidates = _candidates(recognizer, rectifier, crops, known, every_way=False)
+        for (x0, y0, _, _), (some, gain) in zip(boxes, candidates, strict=True):
+            as_it_is, *others = some
+            best, least = as_it_is, as_it_is.draft.reading.confidence + gain
+            for one in others:
+                if one.draft.reading.text and one.draft.reading.confidence > least:
+                    best, least = one, one.draft.reading.confidence
+            if best.outline is None:
                 yield None
                 continue
             first, last = 0, EDGE_POINTS - 1
-            ends = outline[[first, last, EDGE_POINTS + last, EDGE_POINTS]] + (x0, y0)
-            yield OutlinedDraft(draft, tuple((float(x), float(y)) for x, y in ends))
+            ends = best.outline[[first, last, EDGE_POINTS + last, EDGE_POINTS]] + (x0, y0)
+            yield OutlinedDraft(best.draft, tuple((float(x), float(y)) for x, y in ends))
 
 
-def _surest(
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A draft of a crop, and along which outline it was read; None: as it is."""
+
+    draft: Draft
+    outline: Points | None
+
+
+def _candidates(
     recognizer: Read,
     rectifier: TextRectifier,
     crops: Sequence[Picture],
     known: Sequence[Draft],
     *,
     every_way: bool,
-) -> list[tuple[Draft, Points | None]]:
-    """Find the surest draft of each crop, and along which outline it was read; None: as it is."""
-    best: list[tuple[Draft, Points | None]] = [(one, None) for one in known]
+) -> list[tuple[list[_Candidate], float]]:
+    """Read crops along their outlines.
+
+    Returns:
+        For each crop its drafts, that of the crop as it is first, and by how much another one must
+        be surer than that.
+    """
+    found = [[_Candidate(one, None)] for one in known]
     gains = [0.0] * len(crops)
     wanted: list[tuple[int, Points, Picture]] = []
     for index, (crop, outlines) in enumerate(zip(crops, rectifier(crops), strict=True)):
@@ -155,11 +187,8 @@ def _surest(
                 wanted.append((index, outline, strip))
     drafts = drafts_of(recognizer, [picture for _, _, picture in wanted])
     for (index, outline, _), draft in zip(wanted, drafts, strict=True):
-        before, along = best[index]
-        least = before.reading.confidence + (gains[index] if along is None else 0.0)
-        if draft.reading.text and draft.reading.confidence > least:
-            best[index] = (draft, outline)
-    return best
+        found[index].append(_Candidate(draft, outline))
+    return list(zip(found, gains, strict=True))
 
 
 def _around(place: Polygon, width: int, height: int) -> tuple[int, int, int, int]:
