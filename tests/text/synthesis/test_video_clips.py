@@ -160,3 +160,12 @@ def test_clips_of_a_specification(
     wishes.fonts = ""
     with pytest.raises(ConfigError, match="--fonts"):
         write_video(wishes, tmp_path / "none", 1, lambda done, all_: None)
+
+
+def test_frames_can_be_drawn_in_any_order(synthesizer: ClipSynthesizer) -> None:
+    clip = synthesizer.draw(np.random.default_rng(2), "cuts")
+    clip.noise = 3.0  # of the sensor: its grain is moved about from frame to frame
+    again = clip.frame(5).picture.copy()
+    frames = list(clip.frames())
+    np.testing.assert_array_equal(frames[5].picture, again)
+    assert [frame.index for frame in frames] == list(range(clip.count))

@@ -1,4 +1,4 @@
-"""A page that shows what is generated: every effect at growing strength, words, lines, scenes.
+"""A page that shows what is generated: effects at growing strength, words, lines, scenes, clips.
 
 The same word, face and seed in every row, so that the effect alone is seen.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import html
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,6 +20,8 @@ from onlooker.text.synthesis.corpus import OwnWords
 from onlooker.text.synthesis.fonts import FontBank
 from onlooker.text.synthesis.produce import Maker, load_fonts
 from onlooker.text.synthesis.specification import EFFECTS, Chances, Specification, WordsConfig
+from onlooker.text.synthesis.video import KINDS, Clip, ClipSynthesizer
+from onlooker.text.synthesis.video.files import photo_source
 from onlooker.text.synthesis.words import WordSynthesizer
 
 Picture = npt.NDArray[np.uint8]
@@ -31,6 +34,18 @@ _SCENES = 4
 _HEIGHT_PX = 52
 #: Kinder to the eye at this width than at the scenes' own.
 _SCENE_WIDTH_PX = 560
+_CLIP_SECONDS = 6.0
+_FRAMES = 4
+_FRAME_WIDTH_PX = 560
+_CLIPS = {
+    "slides": "Slides whose lines appear one by one, fade or fly in; cuts and dissolves.",
+    "inset": "Slides with a moving picture in a corner.",
+    "captions": "A film with captions that come and go, name plates, a ticker.",
+    "credits": "Lines that scroll up.",
+    "pan": "A camera that rests and sweeps over signs; the sweeps are blurred.",
+    "cuts": "Short shots: title cards, films, slides.",
+}
+_WORD, _UNREAD, _CHARACTER = (40, 190, 90), (230, 60, 60), (70, 150, 255)
 
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -51,7 +66,12 @@ small {{ display: block; font-weight: 400; color: var(--soft); max-width: 17rem 
 img {{ border-radius: 3px; display: block; max-width: 100% }}
 .words {{ display: flex; flex-wrap: wrap; gap: .6rem }}
 figure {{ margin: 0 }} figcaption {{ color: var(--soft); font-size: .8rem }}
-.scenes {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1rem }}
+.frames {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 16rem), 1fr));
+  gap: .6rem; margin: .25rem 0 1.25rem }}
+h3 {{ font-size: 1rem; margin: 0 }} h3 small {{ display: inline; font-size: .85rem }}
+.scenes {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr));
+  gap: 1rem }}
+.table {{ overflow-x: auto }}
 </style></head><body>
 <h1>What the generator draws</h1>
 <p>Seed {seed}, {faces} font faces of {families} families. Made by
@@ -59,12 +79,16 @@ figure {{ margin: 0 }} figcaption {{ color: var(--soft); font-size: .8rem }}
 <h2>Every effect by itself</h2>
 <p>One word, one face, one seed; the effect's strength grows from left to right. The shares say how
 many word crops and how many scenes get it by default.</p>
-<table><thead><tr><th>effect</th>{strengths}</tr></thead><tbody>{rows}</tbody></table>
+<div class="table"><table><thead><tr><th>effect</th>{strengths}</tr></thead>
+<tbody>{rows}</tbody></table></div>
 <h2>Words</h2><p>All effects with their default shares; what a picture says stands below it.</p>
 <div class="words">{words}</div>
 <h2>Lines</h2><div class="words">{lines}</div>
 <h2>Scenes</h2><p>Outlines of words in green, of those nobody could read in red, of characters in
 blue.</p><div class="scenes">{scenes}</div>
+<h2>Clips</h2><p>Frames of a clip of each kind: outlines of the words that stand there at that
+moment in green; in red those of lines too small, too short-lived or too blurred to read.</p>
+{clips}
 </body></html>
 """
 
@@ -83,30 +107,36 @@ def write_gallery(specification: Specification, out: Path) -> Path:
         ConfigError: It cannot be written, or fonts or photos are missing.
     """
     page = out if out.suffix else out.with_suffix(".html")
+    try:  # before the work, so that it is not in vain
+        page.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"cannot write {page}: {error.strerror}") from None
     fonts = load_fonts(specification)
+    grounds = BackgroundBank.load(specification.backgrounds or None, samples=False)
     samples = {
-        product: _samples(Maker(product, specification, fonts), count)
+        product: _samples(Maker(product, specification, fonts, grounds), count)
         for product, count in (("words", _SAMPLES), ("lines", _SAMPLES // 3))
     }
+    scenes = Maker("scenes", specification, fonts)
     text = _PAGE.format(
         seed=specification.seed,
         faces=len(fonts.faces),
         families=len({face.family for face in fonts.faces}),
         strengths="".join(f"<th>strength {strength:g}</th>" for strength in STRENGTHS),
-        rows="".join(_rows(specification, fonts)),
+        rows="".join(_rows(specification, fonts, grounds)),
         words=samples["words"],
         lines=samples["lines"],
-        scenes=_scenes(Maker("scenes", specification, fonts)),
+        scenes=_scenes(scenes),
+        clips=_clips(scenes),
     )
     try:
-        page.parent.mkdir(parents=True, exist_ok=True)
         page.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot write {page}: {error.strerror}") from None
     return page
 
 
-def _rows(specification: Specification, fonts: FontBank) -> list[str]:
+def _rows(specification: Specification, fonts: FontBank, grounds: BackgroundBank) -> list[str]:
     """Draw one row of the table for each effect of word crops."""
     legible = [face for face in fonts.faces if face.covers(WORD)]
     if not legible:
@@ -114,7 +144,6 @@ def _rows(specification: Specification, fonts: FontBank) -> list[str]:
     bold = [face for face in legible if face.style.lower() in ("bold", "regular", "medium")]
     face = (bold or legible)[specification.seed % len(bold or legible)]
     bank, corpus = FontBank([face]), OwnWords([WORD])
-    photos = BackgroundBank.load(specification.backgrounds or None, samples=False)
     config = WordsConfig(lines=0.0, clean=0.0, nothing=0.0, foreign=0.0)
     rows = []
     for name, kind in EFFECTS.items():
@@ -123,7 +152,7 @@ def _rows(specification: Specification, fonts: FontBank) -> list[str]:
         _, *shown = _showing(
             [
                 WordSynthesizer(
-                    bank, corpus, photos, config=config, chances=Chances("words", chosen.effects)
+                    bank, corpus, grounds, config=config, chances=Chances("words", chosen.effects)
                 )
                 for chosen in (
                     specification.only([]),
@@ -181,15 +210,46 @@ def _scenes(maker: Maker) -> str:
         shown = np.asarray(cv2.resize(scene.picture, size, interpolation=cv2.INTER_AREA), np.uint8)
         for corners in scene.characters:
             for corner in corners:
-                _outline(shown, corner * scale, (70, 150, 255))
+                _outline(shown, corner * scale, _CHARACTER)
         for outline, ignored in zip(scene.polygons, scene.ignored, strict=True):
-            _outline(shown, outline * scale, (230, 60, 60) if ignored else (40, 190, 90))
+            _outline(shown, outline * scale, _UNREAD if ignored else _WORD)
         figures.append(f"<figure>{_encoded(shown, '.jpg', 'a scene', '')}</figure>")
     return "".join(figures)
 
 
+def _clips(maker: Maker) -> str:
+    """Draw a row of frames of a clip of each kind."""
+    spec = maker.specification
+    photos = photo_source(Path(spec.backgrounds) if spec.backgrounds else None)
+    clips = ClipSynthesizer(maker.fonts, maker.corpus, photos, seconds=_CLIP_SECONDS)
+    parts = []
+    for number, kind in enumerate(KINDS):
+        clip = clips.draw(np.random.default_rng((spec.seed, number)), kind)
+        title = f"<h3>{kind} <small>{html.escape(_CLIPS[kind])}</small></h3>"
+        parts.append(f'{title}<div class="frames">{_frames(clip)}</div>')
+    return "".join(parts)
+
+
+def _frames(clip: Clip) -> str:
+    """Draw evenly spread frames with the truth around each word."""
+    scale = _FRAME_WIDTH_PX / clip.width
+    figures = []
+    for place in range(_FRAMES):
+        frame = clip.frame(int((place + 0.5) / _FRAMES * clip.count))
+        size = (_FRAME_WIDTH_PX, round(clip.height * scale))
+        shown = np.asarray(cv2.resize(frame.picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+        there = [track for track in clip.tracks if track.shown(frame.time_s + 1e-6)]
+        for track in there:
+            for polygon in track.polygons_at(frame.time_s):
+                _outline(shown, polygon * scale, _UNREAD if track.ignore else _WORD)
+        says = "; ".join(track.text for track in there) or "no text"
+        caption = f"<figcaption>{frame.time_s:.1f} s</figcaption>"
+        figures.append(f"<figure>{_encoded(shown, '.jpg', says, '')}{caption}</figure>")
+    return "".join(figures)
+
+
 def _outline(
-    picture: Picture, points: npt.NDArray[np.float32], color: tuple[int, int, int]
+    picture: Picture, points: npt.NDArray[np.floating[Any]], color: tuple[int, int, int]
 ) -> None:
     cv2.polylines(picture, [np.rint(points).astype(np.int32)], True, color, 1, cv2.LINE_AA)
 

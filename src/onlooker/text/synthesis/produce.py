@@ -44,6 +44,7 @@ class Maker:
         product: ``"words"``, ``"lines"`` or ``"scenes"``.
         specification: What to draw.
         fonts: Loaded already; None: loaded from the specification's folder.
+        grounds: Photos for word pictures, loaded already; None: the same.
 
     Raises:
         ConfigError: No usable font, photo or word.
@@ -51,19 +52,18 @@ class Maker:
     """
 
     def __init__(
-        self, product: str, specification: Specification, fonts: FontBank | None = None
+        self,
+        product: str,
+        specification: Specification,
+        fonts: FontBank | None = None,
+        grounds: BackgroundBank | None = None,
     ) -> None:
         cv2.setNumThreads(1)  # the pictures are small: threads would only get in each other's way
         self.product = product
         self.specification = spec = specification
         self.fonts = fonts or load_fonts(spec)
         self.refused: list[tuple[str, str]] = []
-        corpus: Corpus
-        if spec.text:
-            words, self.refused = read_words(Path(spec.text), self.fonts.faces)
-            corpus = OwnWords(words)
-        else:
-            corpus = Corpus()
+        self.corpus = Corpus() if not spec.text else self._own_words(Path(spec.text))
         if spec.backgrounds and not Path(spec.backgrounds).is_dir():
             raise ConfigError(f"the folder of backgrounds {spec.backgrounds} is not there")
         self._scenes: SceneSynthesizer | None = None
@@ -72,7 +72,7 @@ class Maker:
             photos = PhotoPool.load(spec.backgrounds) if spec.backgrounds else None
             self._scenes = SceneSynthesizer(
                 self.fonts,
-                corpus,
+                self.corpus,
                 photos,
                 page_share=spec.scenes.pages,
                 empty_share=spec.scenes.empty,
@@ -82,14 +82,17 @@ class Maker:
             config = spec.words
             if product == "lines":
                 config = dataclasses.replace(config, lines=1.0)
-            grounds = BackgroundBank.load(spec.backgrounds or None, samples=False)
             self._words = WordSynthesizer(
                 self.fonts,
-                corpus,
-                grounds,
+                self.corpus,
+                grounds or BackgroundBank.load(spec.backgrounds or None, samples=False),
                 config=config,
                 chances=Chances("words", spec.effects),
             )
+
+    def _own_words(self, path: Path) -> Corpus:
+        words, self.refused = read_words(path, self.fonts.faces)
+        return OwnWords(words)
 
     def _rng(self, number: int) -> np.random.Generator:
         return np.random.default_rng((self.specification.seed, number))

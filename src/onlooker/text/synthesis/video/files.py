@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 
 from onlooker.errors import ConfigError
@@ -216,29 +215,3 @@ def write_clip(path: Path, clip: Clip, *, crf: int = 23) -> None:
     with VideoWriter(path, rate_hz=clip.rate_hz, options=options) as video:
         for frame in clip.frames():
             video.add(frame.picture, frame.time_s)
-
-
-def contact_sheet(clip: Clip, count: int = 6, width: int = 480) -> np.ndarray:
-    """Draw evenly spread frames of a clip side by side with the truth around each line.
-
-    Args:
-        clip: The clip.
-        count: How many frames, in rows of three.
-        width: Width of each.
-    """
-    wanted = set(np.linspace(0, clip.count - 1, count).astype(int).tolist())
-    cells = []
-    for frame in clip.frames():
-        if frame.index not in wanted:
-            continue
-        picture = frame.picture.copy()
-        for track in clip.tracks:
-            if track.shown(frame.time_s + 1e-6):
-                color = (150, 150, 150) if track.ignore else (255, 60, 60)
-                for polygon in track.polygons_at(frame.time_s):
-                    points = [np.rint(polygon).astype(np.int32)]
-                    cv2.polylines(picture, points, True, color, 2, cv2.LINE_AA)
-        height = round(width * clip.height / clip.width)
-        cells.append(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA))
-    cells += [np.zeros_like(cells[0])] * (-len(cells) % 3)
-    return np.concatenate([np.concatenate(cells[i : i + 3], 1) for i in range(0, len(cells), 3)])

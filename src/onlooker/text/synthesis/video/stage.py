@@ -255,22 +255,29 @@ class Clip:
 
     def frames(self) -> Iterator[ClipFrame]:
         """Draw the frames in order."""
-        grains = self._grains()
         for index in range(self.count):
-            time_s = index / self.rate_hz
-            playing = self._playing(time_s)
-            picture = playing[0][0].frame(playing[0][1])
-            if len(playing) > 1:
-                other, at_s, share = playing[1]
-                picture = np.asarray(
-                    cv2.addWeighted(picture, 1 - share, other.frame(at_s), share, 0), np.uint8
-                )
-            if grains is not None:
-                # The same grain, moved about: drawing a new one costs more than all the rest.
-                dy, dx = (index * 37) % self.height, (index * 101) % self.width
-                grain = np.roll(grains, (dy, dx), axis=(0, 1))
-                picture = np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), np.uint8)
-            yield ClipFrame(index, time_s, picture)
+            yield self.frame(index)
+
+    def frame(self, index: int) -> ClipFrame:
+        """Draw one frame; any may be asked for, in any order.
+
+        Args:
+            index: Its number, from 0 to ``count`` - 1.
+        """
+        time_s = index / self.rate_hz
+        playing = self._playing(time_s)
+        picture = playing[0][0].frame(playing[0][1])
+        if len(playing) > 1:
+            other, at_s, share = playing[1]
+            picture = np.asarray(
+                cv2.addWeighted(picture, 1 - share, other.frame(at_s), share, 0), np.uint8
+            )
+        if self._grains is not None:
+            # The same grain, moved about: drawing a new one costs more than all the rest.
+            dy, dx = (index * 37) % self.height, (index * 101) % self.width
+            grain = np.roll(self._grains, (dy, dx), axis=(0, 1))
+            picture = np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), np.uint8)
+        return ClipFrame(index, time_s, picture)
 
     @cached_property
     def tracks(self) -> tuple[TrueTrack, ...]:
@@ -334,6 +341,7 @@ class Clip:
         kept = np.clip(high, 0, size) - np.clip(low, 0, size)
         return float(kept.prod(axis=1).sum() / max((high - low).prod(axis=1).sum(), 1e-9))
 
+    @cached_property
     def _grains(self) -> npt.NDArray[np.int16] | None:
         if self.noise <= 0:
             return None
