@@ -30,6 +30,9 @@ MAKERS = {
 }
 # Without a bar, a line now and then: often enough to see that it goes on.
 _TELL_EVERY_S = 30.0
+# A minute of generated video takes about half a minute to draw; evaluation needs 60 clips.
+_COUNT = {"video": 60}
+_COUNT_ELSE = 1000
 # More refusals than this are counted, not listed; --json lists all.
 _MOST_LISTED = 8
 
@@ -40,7 +43,11 @@ _MOST_LISTED = 8
 @click.option("--fonts", type=PathType(), help="Folder of fonts (recipes/text.synthesis).")
 @click.option("--backgrounds", type=PathType(), help="Folder of photos without text.")
 @click.option("--words", "text", type=PathType(), help="Own words, one a line of a text file.")
-@click.option("--count", type=click.IntRange(min=1), default=1000, show_default=True)
+@click.option(
+    "--count",
+    type=click.IntRange(min=1),
+    help=f"How many.  [default: {_COUNT_ELSE}; {_COUNT['video']} clips]",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Of all chance.  [default: 0]")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--spec", "path", type=PathType(), help="A specification (TOML).")
@@ -55,7 +62,7 @@ def command(
     fonts: Path | None,
     backgrounds: Path | None,
     text: Path | None,
-    count: int,
+    count: int | None,
     seed: int | None,
     workers: int,
     path: Path | None,
@@ -71,7 +78,7 @@ def command(
     gallery (a page that shows all of it); effects (list what can be left out).
 
     The same seed gives the same pictures, however many workers draw them. A run that was stopped
-    goes on when the same command is given again.
+    goes on when the same command is given again; of clips, it begins anew.
     """
     specifications = importlib.import_module(_SPECIFICATION)
     if product == "effects":
@@ -89,8 +96,11 @@ def command(
         page = maker.write_gallery(specification, out)
         click.echo(json.dumps({"page": str(page)}) if as_json else f"{page}")
         return
-    if product == "video" and (masks or shards or text or workers > 1):
-        raise click.UsageError("video knows neither --masks, --shards, --words nor --workers")
+    if product == "video" and (masks or shards or text or workers > 1 or names):
+        raise click.UsageError(
+            "video knows neither --masks, --shards, --words, --workers nor --without"
+        )
+    count = count or _COUNT.get(product, _COUNT_ELSE)
     with _Progress(f"drawing {product}", quiet=as_json) as progress:
         if product == "video":
             values = maker.write_video(specification, out, count, progress.tell)
@@ -154,7 +164,7 @@ def _print_summary(product: str, out: Path, values: dict[str, Any]) -> None:
     if len(listed) > _MOST_LISTED:
         click.echo(f"left out: {len(listed) - _MOST_LISTED} more (--json lists all)", err=True)
     seconds = values["seconds"]
-    speed = f", {values['drawn'] / seconds:.0f} a second" if seconds and values["drawn"] else ""
+    speed = f", {values['drawn'] / seconds:.3g} a second" if seconds and values["drawn"] else ""
     before = values["pictures"] - values["drawn"]
     again = f" ({before} were there)" if before else ""
     click.echo(

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("wordfreq")
 
+from onlooker.cli.main import main
 from onlooker.errors import ConfigError
 from onlooker.media.video import Video
 from onlooker.text.synthesis.backgrounds import BackgroundBank
@@ -169,3 +170,28 @@ def test_frames_can_be_drawn_in_any_order(synthesizer: ClipSynthesizer) -> None:
     frames = list(clip.frames())
     np.testing.assert_array_equal(frames[5].picture, again)
     assert [frame.index for frame in frames] == list(range(clip.count))
+
+
+@pytest.mark.parametrize(
+    ("more", "says", "code"),
+    [
+        (("--without", "blur"), "video knows neither", 2),
+        (("--backgrounds", "nowhere"), "nowhere is not there", 1),
+    ],
+)
+def test_what_clips_cannot_do_is_said(
+    font_file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    more: tuple[str, str],
+    says: str,
+    code: int,
+) -> None:
+    asked = ["synth", "video", str(tmp_path / "out"), "--fonts", str(font_file.parent), *more]
+    monkeypatch.setattr("sys.argv", ["onlooker", *asked])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == code
+    assert says in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

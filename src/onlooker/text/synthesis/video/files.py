@@ -184,10 +184,12 @@ def photo_source(folder: Path | None) -> PhotoSource:
     """Return what draws grounds: photos of a folder, or made surfaces.
 
     Raises:
-        ConfigError: The folder holds no picture.
+        ConfigError: The folder is not there or holds no picture.
     """
     if folder is None:
         return BackgroundBank([]).patch
+    if not folder.is_dir():
+        raise ConfigError(f"the folder of backgrounds {folder} is not there")
     return PhotoPool.load(folder).draw
 
 
