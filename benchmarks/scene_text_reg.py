@@ -4,8 +4,9 @@
     python benchmarks/scene_text_reg.py --limit 10   # a quick look; writes nothing
 
 The published chain (Yang, Wang, Bartz, Meinel 2016): MSER regions → a CNN that verifies them →
-grouping into words → skeleton-based binarisation → a CNN that reads characters. Beside it the
-learned detector of ours for the first half, and our CTC recogniser for the second.
+grouping into words → skeleton-based binarisation → CNN and LSTM: a CNN that reads characters, and
+one with LSTM layers that reads whole words, the surer reading taken. Beside it each of these two
+alone, the learned detector of ours for the first half, and our recogniser for the second.
 
 Measures: detection as `onlooker evaluate text.detection`, words as ``words_hmean`` of
 `onlooker evaluate text.spotting` (the reader's own steps around both networks are the same for
@@ -30,6 +31,7 @@ import numpy.typing as npt
 from onlooker.media.image import read_image
 from onlooker.records import RecognizedText
 from onlooker.text.characters.predict import CharacterClassifier
+from onlooker.text.characters.published import CNN_LSTM, PublishedWordReader
 from onlooker.text.characters.segmentation import CharacterWordReader
 from onlooker.text.detection.methods import load_detector
 from onlooker.text.detection.metrics import DetectionScore
@@ -50,18 +52,30 @@ WORDS = ("iiit5k_words_dev", "icdar2015_words_dev")
 Recognizer = Callable[[Sequence[npt.NDArray[np.uint8]]], list[RecognizedText]]
 
 #: A reading counts from this confidence on: the classifier of characters has no class for what is
-#: no character, so that its confidences are of another kind than the recogniser's.
-LEAST = {"cnn": 0.6, "ctc": ReaderConfig().min_confidence}
+#: no character, so that its confidences are of another kind than the recognisers'.
+LEAST = {
+    "cnn": 0.6,
+    "lstm": ReaderConfig().min_confidence,
+    "cnn+lstm": ReaderConfig().min_confidence,
+    "ctc": ReaderConfig().min_confidence,
+}
 #: With --limit: a crop costs a fraction of a scene.
 CROPS_A_SCENE = 12
 DETECTION = {"mser": "MSER, CNN verifier, grouping", "db": "DB"}
-READING = {"cnn": "skeleton-based binarisation, CNN on characters", "ctc": "CTC"}
+READING = {
+    "cnn": "skeleton-based binarisation, CNN on characters",
+    "lstm": "CNN + LSTM on words",
+    "cnn+lstm": "skeleton-based binarisation, CNN and LSTM",
+    "ctc": "CTC and language model",
+}
 
 
 def recognizers() -> dict[str, Recognizer]:
-    """Load both ways to read a word."""
+    """Load the ways to read a word."""
     return {
         "cnn": CharacterWordReader(CharacterClassifier.load()),
+        "lstm": TextRecognizer.load(CNN_LSTM, decoding="greedy"),
+        "cnn+lstm": PublishedWordReader.load(),
         "ctc": TextRecognizer.load(),
     }
 

@@ -26,6 +26,15 @@ WEIGHTS: dict[str, Weights] = {
         card="recipes/text.recognition/ctc/card.md",
         preprocessing={"height_px": 32, "width_step_px": 8, "channels": "grey, standardised"},
     ),
+    "crnn.synth1": Weights(
+        name="crnn.synth1",
+        file="text_recognition/crnn.synth1.onnx",
+        sha256="a238ee6616c69c4c0180431c37712c908a0d13bdbbcbfcac8f809cbcb21d00b2",
+        licence="Apache-2.0",
+        paper="Shi, Bai, Yao 2015 (CRNN)",
+        card="recipes/text.recognition/lstm/card.md",
+        preprocessing={"height_px": 32, "width_step_px": 8, "channels": "grey, standardised"},
+    ),
     "ngram.words1": Weights(
         name="ngram.words1",
         file="text_recognition/ngram.words1.npz",
