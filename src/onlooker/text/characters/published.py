@@ -4,7 +4,7 @@ Both read each word, and the surer reading stands. It is kept to be measured
 (``benchmarks/scene_text_reg.py``); `onlooker.text.recognition` reads better and faster.
 
 References:
-    Yang, Wang, Bartz, Meinel 2016, "SceneTextReg: a real-time video OCR system" (word recognition by
+    Yang, Wang, Bartz, Meinel 2016, "SceneTextReg: a real-time video OCR system" (words read by
     CNN and recurrent layers); Yang, Wang, Che, Meinel 2015 (skeleton-based binarisation, then a CNN
     that classifies characters). How both were put together is not published: taking the surer one
     is ours.
