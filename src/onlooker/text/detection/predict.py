@@ -1,10 +1,10 @@
 """Pictures → places of words.
 
 A picture is brought to a working size (sides multiples of 32, the longer one bounded), the network
-gives a probability map, and each connected core of it becomes a rotated rectangle, grown back to
-the whole word. A picture is looked at several times: as a whole; much reduced, for large text,
-which costs little; and, if it is large, in overlapping tiles at a finer scale, for small text.
-Memory is bounded by the tile, not by the picture.
+gives a probability map, and each connected core of it becomes a rotated rectangle, or an outline
+that follows a curve, grown back to the whole word. A picture is looked at several times: as a
+whole; much reduced, for large text, which costs little; and, if it is large, in overlapping tiles
+at a finer scale, for small text. Memory is bounded by the tile, not by the picture.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from onlooker.errors import ConfigError, WeightsError
 from onlooker.hub import choose, resolve
 from onlooker.records import DetectedText, Polygon
 from onlooker.runtime.session import open_session
+from onlooker.text.detection.curves import bent, outline_around
 from onlooker.text.detection.geometry import growth
 from onlooker.text.detection.weights import WEIGHTS
 
@@ -104,9 +105,9 @@ half of the development scenes lower values than these found no more words."""
 
 @dataclass(frozen=True, slots=True)
 class _Word:
-    """A rectangle in pixels of the picture."""
+    """An outline in pixels of the picture: a rectangle, or one of a curved word."""
 
-    corners: npt.NDArray[np.float64]  # (4, 2)
+    corners: npt.NDArray[np.float64]  # (2 k, 2): half along the top, half back along the bottom
     score: float
     merit: float  # score, less where the word was too small or too large for the look
 
@@ -158,7 +159,9 @@ class TextDetector:
 
         Returns:
             For each picture its words from top to bottom. Polygons have four corners, clockwise
-            from the top left of the text as it is read, in pixels of the picture, clipped to it.
+            from the top left of the text as it is read, in pixels of the picture, clipped to it;
+            those of words on a curve have 14 points or more, half along the top, half back along
+            the bottom.
         """
         return [self._find(picture) for picture in pictures]
 
@@ -234,15 +237,16 @@ class TextDetector:
 def cores(
     probability: Map, config: DetectorConfig
 ) -> Iterator[tuple[npt.NDArray[np.float64], float, float]]:
-    """Turn a probability map into rectangles of whole words.
+    """Turn a probability map into outlines of whole words.
 
     Args:
         probability: ``(H / 2, W / 2)`` map.
         config: Thresholds.
 
     Yields:
-        Corners ``(4, 2)`` clockwise from the top left in pixels of what the network saw, the mean
-        probability of the core, and the word's shorter side.
+        Corners ``(4, 2)`` clockwise from the top left in pixels of what the network saw (of a word
+        on a curve, an outline ``(2 k, 2)``), the mean probability of the core, and the word's
+        shorter side.
     """
     binary = (probability > config.threshold).astype(np.uint8)
     count, labels = cv2.connectedComponents(binary, connectivity=8, ltype=cv2.CV_32S)
@@ -258,6 +262,12 @@ def cores(
         x, y = contour[0, 0]
         score = float(scores[labels[y, x]])
         if score < config.min_score:
+            continue
+        band = bent(contour)
+        curve = outline_around(band, _SPREAD_PX, _THINNEST) if band else None
+        if curve is not None:
+            if curve[1] >= config.min_side:
+                yield curve[0], min(1.0, score), curve[1]
             continue
         center, (width, height), angle = _rectangle(contour, config.level_deg)
         # A contour runs through the middles of the outer cells, half a cell inside their edge; and
@@ -325,8 +335,8 @@ def _best(words: list[_Word]) -> list[_Word]:
     if not words:
         return []
     words = sorted(words, key=lambda word: (-word.merit, -_area(word)))
-    every = np.stack([word.corners for word in words])  # (n, 4, 2)
-    low, high = every.min(axis=1), every.max(axis=1)
+    low = np.stack([word.corners.min(axis=0) for word in words])
+    high = np.stack([word.corners.max(axis=0) for word in words])
     kept = np.zeros(len(words), np.bool_)
     for i, word in enumerate(words):
         near = kept & (low < high[i]).all(axis=1) & (high > low[i]).all(axis=1)
@@ -340,10 +350,20 @@ def _area(word: _Word) -> float:
 
 def _same(word: _Word, other: _Word) -> bool:
     """Say whether one covers much of the other."""
-    shared, _ = cv2.intersectConvexConvex(
-        word.corners.astype(np.float32), other.corners.astype(np.float32)
+    shared = sum(
+        float(cv2.intersectConvexConvex(part, piece)[0])
+        for part in _pieces(word)
+        for piece in _pieces(other)
     )
-    return float(shared) > _SAME * max(min(_area(word), _area(other)), 1e-6)
+    return shared > _SAME * max(min(_area(word), _area(other)), 1e-6)
+
+
+def _pieces(word: _Word) -> list[npt.NDArray[np.float32]]:
+    """Part an outline into quadrilaterals, which are convex even where the whole is not."""
+    points = word.corners.astype(np.float32)
+    half = len(points) // 2
+    top, bottom = points[:half], points[: half - 1 : -1]
+    return [np.stack([top[i], top[i + 1], bottom[i + 1], bottom[i]]) for i in range(half - 1)]
 
 
 def _record(word: _Word, height: int, width: int) -> DetectedText:

@@ -26,8 +26,10 @@ def corners_of(polygon: Polygon) -> Floats:
     """Return four corners, clockwise from the top left of the text as it is read.
 
     Args:
-        polygon: Three or more corners. More than four are replaced by those of the smallest
-            rectangle around them, beginning with the one nearest the first.
+        polygon: Three or more corners. Others than four are replaced by those of the smallest
+            rectangle around them. Of an even number, half lie along the top of the text and half
+            back along its bottom, and say which way it runs; else the rectangle begins with the
+            corner nearest the first.
 
     Returns:
         Array (4, 2).
@@ -39,7 +41,16 @@ def corners_of(polygon: Polygon) -> Floats:
     edges = np.roll(rectangle, -1, axis=0) - rectangle
     if edges[0, 0] * edges[1, 1] - edges[0, 1] * edges[1, 0] < 0:  # counter-clockwise as drawn
         rectangle = rectangle[::-1]
-    first = int(np.argmin(((rectangle - points[0]) ** 2).sum(axis=1)))
+    half, odd = divmod(len(points), 2)
+    if odd or half < 3:
+        first = int(np.argmin(((rectangle - points[0]) ** 2).sum(axis=1)))
+    else:
+        # Half-way along: at the ends of an arc its corners are near any of the rectangle's.
+        middle = points[:half] + points[half:][::-1]
+        along = middle[-1 - half // 4] - middle[half // 4]
+        sides = np.roll(rectangle, -1, axis=0) - rectangle
+        lengths = np.maximum(np.linalg.norm(sides, axis=1), 1e-9)
+        first = int(np.argmax((sides @ along) / lengths))
     return np.roll(rectangle, -first, axis=0)
 
 

@@ -1,7 +1,8 @@
 """Outlines of words, and the straight strips that are cut along them.
 
-An outline is ten points: five along the upper edge of a word in reading order, five along its lower
-edge in the same direction. Their order says which way the word runs.
+An outline is an even number of points, ten where a network draws it: half along the upper edge of a
+word in reading order, half along its lower edge in the same direction. Their order says which way
+the word runs. (A *polygon* of a word goes back along the lower edge.)
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from onlooker.records import Polygon
+
 Picture = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float32]
 
 #: What arithmetic may make of points, and what is derived from them.
 Floats = npt.NDArray[np.floating[Any]]
 
-#: Points along each edge of an outline.
+#: Points along each edge of an outline that a network draws.
 EDGE_POINTS = 5
 #: To the right, down, to the left, up.
 DIRECTIONS = 4
@@ -43,21 +46,51 @@ def squash(crop: Picture, side_px: int = SIDE_PX) -> Picture:
 
 
 def half_turned(outline: Points) -> Points:
-    """Return the outline ``(10, 2)`` of the same place read the other way round."""
+    """Return the outline ``(2 k, 2)`` of the same place read the other way round."""
     return np.ascontiguousarray(outline[::-1])
 
 
+def outline_of(polygon: Polygon) -> Points:
+    """Return the outline ``(2 k, 2)`` of a word's polygon of 2 k points."""
+    points = np.asarray(polygon, np.float32)
+    half = len(points) // 2
+    return np.concatenate([points[:half], points[half:][::-1]])
+
+
+def stretch_of(polygon: Polygon, start: float, end: float) -> Polygon:
+    """Cut a stretch of a word's polygon out.
+
+    Args:
+        polygon: 2 k points, clockwise from the top left: half along the top, half back along the
+            bottom.
+        start: Where the stretch begins, as a share of the way along the polygon.
+        end: Where it ends.
+
+    Returns:
+        As many points as it takes to follow the polygon, evenly spaced as its are; at least four.
+    """
+    edges = outline_of(polygon).astype(np.float64).reshape(2, -1, 2)
+    steps = edges.shape[1] - 1
+    at = np.linspace(start, end, max(2, int(np.ceil((end - start) * steps - 1e-6)) + 1)) * steps
+    piece = np.clip(at.astype(int), 0, steps - 1)
+    share = (at - piece)[None, :, None]
+    upper, lower = (1 - share) * edges[:, piece] + share * edges[:, piece + 1]
+    return tuple((float(x), float(y)) for x, y in (*upper, *lower[::-1]))
+
+
 def size_of(outline: Floats) -> tuple[Floats, Floats]:
-    """Measure length and thickness of what outlines ``(..., 10, 2)`` enclose → two arrays (...)."""
-    upper, lower = outline[..., :EDGE_POINTS, :], outline[..., EDGE_POINTS:, :]
+    """Measure length and thickness of outlines ``(..., 2 k, 2)`` → two arrays (...)."""
+    half = outline.shape[-2] // 2
+    upper, lower = outline[..., :half, :], outline[..., half:, :]
     steps = np.diff((upper + lower) / 2, axis=-2)
     return np.hypot(*_xy(steps)).sum(axis=-1), np.hypot(*_xy(lower - upper)).mean(axis=-1)
 
 
 def direction_of(outline: Floats) -> Floats:
-    """Measure which way outlines ``(..., 10, 2)``, in pixels, run: radians, 0 right, clockwise."""
-    middle = (outline[..., :EDGE_POINTS, :] + outline[..., EDGE_POINTS:, :]) / 2
-    whole, inner = middle[..., -1, :] - middle[..., 0, :], middle[..., 3, :] - middle[..., 1, :]
+    """Measure which way outlines ``(..., 2 k, 2)``, in pixels, run: radians, 0 right, clockwise."""
+    half = outline.shape[-2] // 2
+    middle = (outline[..., :half, :] + outline[..., half:, :]) / 2
+    whole, inner = middle[..., -1, :] - middle[..., 0, :], middle[..., -2, :] - middle[..., 1, :]
     # The ends of nearly a whole circle say nothing.
     closed = np.hypot(*_xy(whole)) < 0.5 * size_of(outline)[1]
     along = np.where(closed[..., None], inner, whole)
@@ -72,11 +105,11 @@ def grown(outline: Points, along: float, across: float) -> Points:
     """Move the edges of an outline outwards, by shares of its thickness.
 
     Args:
-        outline: ``(10, 2)``, x and y.
+        outline: ``(2 k, 2)``, x and y.
         along: For its first and last end.
         across: For its upper and lower edge.
     """
-    upper, lower = outline[:EDGE_POINTS], outline[EDGE_POINTS:]
+    upper, lower = np.split(outline, 2)
     _, thickness = size_of(outline)
     down = (lower - upper) * np.float32(across)
     upper, lower = upper - down, lower + down
@@ -120,14 +153,14 @@ def strip_of(crop: Picture, outline: Points, height_px: int) -> Picture:
 
     Args:
         crop: ``(H, W)`` or ``(H, W, 3)`` uint8; its edge is continued where the outline leaves it.
-        outline: ``(10, 2)``, x and y in pixels of the crop; corners of pixels are whole numbers.
+        outline: ``(2 k, 2)``, x and y in pixels of the crop; corners of pixels are whole numbers.
         height_px: Height of the strip.
 
     Returns:
         The strip, ``height_px`` high, grey or RGB as the crop is.
     """
     exact = outline.astype(np.float64)
-    upper, lower = exact[:EDGE_POINTS], exact[EDGE_POINTS:]
+    upper, lower = np.split(exact, 2)
     middle = (upper + lower) / 2
     steps = np.maximum(np.linalg.norm(np.diff(middle, axis=0), axis=1), 1e-3)
     knots = np.concatenate([[0.0], np.cumsum(steps)])
