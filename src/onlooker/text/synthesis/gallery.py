@@ -35,6 +35,7 @@ _HEIGHT_PX = 52
 #: Kinder to the eye at this width than at the scenes' own.
 _SCENE_WIDTH_PX = 560
 _CLIP_SECONDS = 6.0
+_CLIP_TRIALS = 3
 _FRAMES = 4
 _FRAME_WIDTH_PX = 560
 _CLIPS = {
@@ -60,6 +61,7 @@ h1 {{ font-size: 2rem; margin: 0 0 .25rem }} h2 {{ margin: 3rem 0 .75rem; font-s
 p {{ color: var(--soft); max-width: 46rem; margin: 0 0 1rem }}
 table {{ border-collapse: collapse; width: 100% }}
 th {{ text-align: left; font-weight: 600; vertical-align: middle }}
+tbody th {{ min-width: 13rem }}
 td, th {{ padding: .45rem .75rem .45rem 0; border-top: 1px solid var(--line) }}
 thead th {{ color: var(--soft); font-weight: 400; font-size: .85rem; border: 0 }}
 small {{ display: block; font-weight: 400; color: var(--soft); max-width: 17rem }}
@@ -218,13 +220,17 @@ def _scenes(maker: Maker) -> str:
 
 
 def _clips(maker: Maker) -> str:
-    """Draw a row of frames of a clip of each kind."""
+    """Draw a row of frames of a clip of each kind: of some, the one in which most appears."""
     spec = maker.specification
     photos = photo_source(Path(spec.backgrounds) if spec.backgrounds else None)
     clips = ClipSynthesizer(maker.fonts, maker.corpus, photos, seconds=_CLIP_SECONDS)
     parts = []
     for number, kind in enumerate(KINDS):
-        clip = clips.draw(np.random.default_rng((spec.seed, number)), kind)
+        drawn = [
+            clips.draw(np.random.default_rng((spec.seed, number, trial)), kind)
+            for trial in range(_CLIP_TRIALS)
+        ]
+        clip = max(drawn, key=lambda one: len({track.start_s for track in one.tracks}))
         title = f"<h3>{kind} <small>{html.escape(_CLIPS[kind])}</small></h3>"
         parts.append(f'{title}<div class="frames">{_frames(clip)}</div>')
     return "".join(parts)
