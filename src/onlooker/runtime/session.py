@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from onlooker.errors import ConfigError, WeightsError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import onnxruntime
 
 _chosen: int | None = None
@@ -70,3 +73,36 @@ def open_session(path: Path, threads_wanted: int | None = None) -> onnxruntime.I
         )
     except Exception as error:  # ONNX Runtime raises a dozen types of its own
         raise WeightsError(f"{path} is not a network that can be run: {error}") from error
+
+
+class Network:
+    """A network with one input, open for running.
+
+    Calls from several threads run one after another, so that their memory does not add up.
+
+    Args:
+        path: An ONNX file.
+        threads_wanted: Threads inside one call; None: `threads()`.
+
+    Attributes:
+        input_shape: Sizes of the input's axes; a name or None where a size is free.
+        output_shapes: The same of each output.
+
+    Raises:
+        WeightsError: The file is not a network that ONNX Runtime can run.
+    """
+
+    def __init__(self, path: Path, threads_wanted: int | None = None) -> None:
+        self._session = open_session(path, threads_wanted)
+        first = self._session.get_inputs()[0]
+        self._input: str = first.name
+        self._lock = threading.Lock()
+        self.input_shape: list[int | str | None] = first.shape
+        self.output_shapes: list[list[int | str | None]] = [
+            output.shape for output in self._session.get_outputs()
+        ]
+
+    def __call__(self, inputs: npt.NDArray[np.generic]) -> list[npt.NDArray[Any]]:
+        """Run it → its outputs in order."""
+        with self._lock:
+            return list(self._session.run(None, {self._input: inputs}))

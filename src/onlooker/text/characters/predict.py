@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import string
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from onlooker.errors import WeightsError
 from onlooker.hub import choose, resolve
-from onlooker.runtime.session import open_session
+from onlooker.runtime.session import Network
 from onlooker.text.characters.crops import SIDE_PX, network_input, squared
 from onlooker.text.characters.weights import WEIGHTS
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 Crop = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -48,11 +43,9 @@ class CharacterClassifier:
     """
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        self._session: onnxruntime.InferenceSession = open_session(path, threads)
-        if self._session.get_outputs()[0].shape[-1] != len(CLASSES):
+        self._network = Network(path, threads)
+        if self._network.output_shapes[0][-1] != len(CLASSES):
             raise WeightsError(f"{path} does not tell {len(CLASSES)} characters apart")
-        self._input = self._session.get_inputs()[0].name
-        self._lock = threading.Lock()
 
     @classmethod
     def load(cls, name: str = "cnn.synth1", *, threads: int | None = None) -> CharacterClassifier:
@@ -97,8 +90,7 @@ class CharacterClassifier:
                 np.stack([picture for picture, _ in some]),
                 np.array([shape for _, shape in some], np.float32),
             )
-            with self._lock:
-                (found,) = self._session.run(None, {self._input: inputs})
+            (found,) = self._network(inputs)
             logits[start : start + len(part)] = found
         return normalized(logits)
 

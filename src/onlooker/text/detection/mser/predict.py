@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -15,14 +13,11 @@ import numpy.typing as npt
 from onlooker.errors import ConfigError, WeightsError
 from onlooker.hub import choose, resolve
 from onlooker.records import DetectedText
-from onlooker.runtime.session import open_session
+from onlooker.runtime.session import Network
 from onlooker.text.characters.crops import network_input
 from onlooker.text.detection.mser.grouping import GroupingConfig, group_letters
 from onlooker.text.detection.mser.regions import Picture, Regions, crops_of, propose
 from onlooker.text.detection.mser.weights import WEIGHTS
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 #: Crops that run at once: 4 MB of input.
 _BATCH = 512
@@ -65,11 +60,9 @@ class MserDetector:
         self, path: Path, *, threads: int | None = None, config: MserConfig | None = None
     ) -> None:
         self.config = config or MserConfig()
-        self._session: onnxruntime.InferenceSession = open_session(path, threads)
-        if self._session.get_outputs()[0].shape[-1] != 2:
+        self._network = Network(path, threads)
+        if self._network.output_shapes[0][-1] != 2:
             raise WeightsError(f"{path} is not a verifier of regions: expected two classes")
-        self._input = self._session.get_inputs()[0].name
-        self._lock = threading.Lock()
 
     @classmethod
     def load(
@@ -108,10 +101,7 @@ class MserDetector:
         pixels, shapes = crops_of(picture, regions)
         for start in range(0, len(regions), _BATCH):
             part = slice(start, start + _BATCH)
-            with self._lock:
-                (logits,) = self._session.run(
-                    None, {self._input: network_input(pixels[part], shapes[part])}
-                )
+            (logits,) = self._network(network_input(pixels[part], shapes[part]))
             scores[part] = 1 / (1 + np.exp(logits[:, 0] - logits[:, 1]))
         return scores
 
