@@ -167,8 +167,9 @@ def _print_summary(product: str, out: Path, values: dict[str, Any]) -> None:
     speed = f", {values['drawn'] / seconds:.3g} a second" if seconds and values["drawn"] else ""
     before = values["pictures"] - values["drawn"]
     again = f" ({before} were there)" if before else ""
+    what = "clips" if product == "video" else product
     click.echo(
-        f"{values['pictures']} {product} in {out}{again}; {seconds:.1f} s{speed}; "
+        f"{values['pictures']} {what} in {out}{again}; {seconds:.1f} s{speed}; "
         f"{values['faces']} font faces of {values['families']} families"
     )
 
