@@ -25,8 +25,9 @@ _CHORD = 0.04
 _FULL = 0.8
 """A core that fills so much of the smallest rectangle around it is straight. On generated scenes
 19 in 20 straight cores fill more, and words whose middle rises by a fifth of their height less."""
-_LONG = 2.4
-"""Least length of a curved core in its own thickness: a word twice as long as high."""
+_LONG = (2.4, 3.6)
+"""Least length of a curved core in its own thickness: of words twice as long as high; shorter ones
+than the second must rise twice as much, for one odd letter makes up more of them."""
 _THIN_CELLS = 0.9
 """Thickness, between the middles of the outer cells, under which a core is too coarse to tell a
 curve: words of 7 px."""
@@ -36,6 +37,9 @@ and tails make cores of straight words rise by up to 0.33, of one in fifty by mo
 _ONE_WAY = 0.75
 """Least share of all turns of the middle line that go the same way: waves are taken as straight,
 for they come of single tall letters."""
+_KINK = 0.4
+"""Greatest share of one of seven parts in the whole turn: letters on a ring turn evenly, on one
+seen in perspective at 45 degrees up to 0.3."""
 _AGREES = 0.78
 """Least IoU of the band and the core that it describes; the band must also beat the rectangle."""
 _CELLS_ACROSS = 9.0
@@ -85,7 +89,7 @@ def bent(contour: npt.NDArray[np.int32]) -> Band | None:
     mask = np.zeros((rows + 2, columns + 2), np.uint8)
     cv2.drawContours(mask, [contour], -1, (1,), cv2.FILLED, offset=(1 - x, 1 - y))
     across = 2 * float(cv2.distanceTransform(mask, cv2.DIST_L2, 3).max())
-    if int(mask.sum()) < 0.7 * _LONG * across**2:
+    if int(mask.sum()) < 0.7 * _LONG[0] * across**2:
         return None
     factor = max(1.0, across / _CELLS_ACROSS)
     if factor > 1:
@@ -171,7 +175,7 @@ def _band(mask: npt.NDArray[np.uint8], filled: float) -> Band | None:
         line = _smooth(means, np.sqrt(counts[known]), order)
         for _ in range(2):
             along, off, knots = _places(cells, line)
-            low, high = _ends(along)
+            low, high = float(along.min()) - 0.5, float(along.max()) + 0.5
             number = np.clip(((along - low) / (high - low) * bins).astype(int), 0, bins - 1)
             counts = np.bincount(number, minlength=bins)
             if counts.min() == 0:
@@ -198,15 +202,16 @@ def _judged(band: Band, mask: npt.NDArray[np.uint8], filled: float) -> Band | No
     line = band.middle
     chord = line[-1] - line[0]
     span = float(np.linalg.norm(chord))
-    if band.length < _LONG * thick:
+    if band.length < _LONG[0] * thick:
         return None
     if span > 0.5 * band.length:
         rise = float(np.abs((line - line[0]) @ np.array([-chord[1], chord[0]]) / span).max())
+        least = _RISE if band.length >= _LONG[1] * thick else 2 * _RISE
         # A core is thinner than its word by what `growth` adds on both sides.
-        if rise < _RISE * (thick + 2 * growth(thick, thick)):
+        if rise < least * (thick + 2 * growth(thick, thick)):
             return None
     turns = _turns(line)
-    if abs(turns.sum()) < _ONE_WAY * np.abs(turns).sum():
+    if abs(turns.sum()) < max(_ONE_WAY * np.abs(turns).sum(), np.abs(turns).max() / _KINK):
         return None
     _, normal = _at(_knots(line), line, _knots(line))
     half = band.thickness[:, None] / 2 - 0.5  # OpenCV fills every cell that an edge touches
@@ -285,7 +290,8 @@ def _arc(points: Floats, weights: Floats) -> Floats:
     angles = np.unwrap(np.arctan2(near[:, 1] - b, near[:, 0] - a))
     beyond = (angles[-1] - angles[0]) / (len(angles) - 1) / 2  # points are middles of pieces
     at = np.linspace(angles[0] - beyond, angles[-1] + beyond, 49)
-    return np.stack([a + radius * np.cos(at), b + radius * np.sin(at)], axis=1) + origin
+    line = np.stack([a + radius * np.cos(at), b + radius * np.sin(at)], axis=1) + origin
+    return np.asarray(line, np.float64)
 
 
 def _knots(line: Floats) -> Floats:
@@ -311,10 +317,3 @@ def _places(cells: Floats, line: Floats) -> tuple[Floats, Floats, Floats]:
     rest, normal = cells - points[nearest], normals[nearest]
     along = at[nearest] + rest[:, 0] * normal[:, 1] - rest[:, 1] * normal[:, 0]
     return along, (rest * normal).sum(axis=1), knots
-
-
-def _ends(along: Floats) -> tuple[float, float]:
-    """Say where a band begins and ends, less what sticks out."""
-    low, high = np.quantile(along, (0.03, 0.97))
-    more = 0.03 * (high - low) / 0.94
-    return float(low - more), float(high + more)

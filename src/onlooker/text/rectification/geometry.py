@@ -69,12 +69,13 @@ def stretch_of(polygon: Polygon, start: float, end: float) -> Polygon:
     Returns:
         As many points as it takes to follow the polygon, evenly spaced as its are; at least four.
     """
-    edges = outline_of(polygon).astype(np.float64).reshape(2, -1, 2)
-    steps = edges.shape[1] - 1
+    points = np.asarray(polygon, np.float64)
+    half = len(points) // 2
+    edges, steps = np.stack([points[:half], points[half:][::-1]]), half - 1
     at = np.linspace(start, end, max(2, int(np.ceil((end - start) * steps - 1e-6)) + 1)) * steps
     piece = np.clip(at.astype(int), 0, steps - 1)
     share = (at - piece)[None, :, None]
-    upper, lower = (1 - share) * edges[:, piece] + share * edges[:, piece + 1]
+    upper, lower = edges[:, piece] + share * (edges[:, piece + 1] - edges[:, piece])
     return tuple((float(x), float(y)) for x, y in (*upper, *lower[::-1]))
 
 
