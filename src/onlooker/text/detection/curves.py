@@ -25,6 +25,8 @@ _CHORD = 0.04
 _FULL = 0.8
 """A core that fills so much of the smallest rectangle around it is straight. On generated scenes
 19 in 20 straight cores fill more, and words whose middle rises by a fifth of their height less."""
+_HOLLOW = 0.82
+"""A core that fills so much of its convex hull is not bent: 19 in 20 that are fill less."""
 _LONG = (2.4, 3.6)
 """Least length of a curved core in its own thickness: of words twice as long as high; shorter ones
 than the second must rise twice as much, for one odd letter makes up more of them."""
@@ -44,6 +46,8 @@ _AGREES = 0.78
 """Least IoU of the band and the core that it describes; the band must also beat the rectangle."""
 _CELLS_ACROSS = 9.0
 """Thicker cores are looked at reduced to this."""
+_LEAST_BINS = 8
+"""Parts along a band of which each tells its middle."""
 _ORDERS = (1, 3, 5)
 """Middle lines that are tried: an arc of a circle, then polynomials of these degrees. Letters on
 rings lie on circles; seen in perspective, on what 5 follows within 1 % all around."""
@@ -84,6 +88,8 @@ def bent(contour: npt.NDArray[np.int32]) -> Band | None:
     _, (width, height), _ = cv2.minAreaRect(contour)
     inside = cv2.contourArea(contour)
     if inside >= _FULL * width * height or inside < _THIN_CELLS * max(width, height):
+        return None
+    if inside >= _HOLLOW * cv2.contourArea(cv2.convexHull(contour)):
         return None
     x, y, columns, rows = cv2.boundingRect(contour)
     mask = np.zeros((rows + 2, columns + 2), np.uint8)
@@ -163,16 +169,22 @@ def _band(mask: npt.NDArray[np.uint8], filled: float) -> Band | None:
     """Lay a line through a mask, and take it if mask and band agree."""
     cells = np.argwhere(mask)[:, ::-1].astype(np.float64)  # x, y
     way = _way(mask)[mask > 0]
-    bins = max(8, min(24, int(way.max()) // 3))
+    bins = max(_LEAST_BINS, min(24, int(way.max()) // 3))
     number = np.minimum((way / max(float(way.max()), 1.0) * bins).astype(int), bins - 1)
     counts = np.bincount(number, minlength=bins)
     known = counts > 0
+    if int(known.sum()) < _LEAST_BINS:
+        return None
     means = np.stack(
         [np.bincount(number, cells[:, i], bins)[known] / counts[known] for i in (0, 1)], axis=1
     )
     best: Band | None = None
     for order in _ORDERS:
         line = _smooth(means, np.sqrt(counts[known]), order)
+        # Most cores that come here are straight but for odd letters.
+        first = best or Band(line, np.full(len(line), len(cells) / max(_knots(line)[-1], 1.0)))
+        if _rise(first) < 0.5 * _RISE:
+            return None
         for _ in range(2):
             along, off, knots = _places(cells, line)
             low, high = float(along.min()) - 0.5, float(along.max()) + 0.5
@@ -200,16 +212,10 @@ def _judged(band: Band, mask: npt.NDArray[np.uint8], filled: float) -> Band | No
     """Return a band in reading order if it is long, bent, and like the mask."""
     thick = float(band.thickness.mean())
     line = band.middle
-    chord = line[-1] - line[0]
-    span = float(np.linalg.norm(chord))
     if band.length < _LONG[0] * thick:
         return None
-    if span > 0.5 * band.length:
-        rise = float(np.abs((line - line[0]) @ np.array([-chord[1], chord[0]]) / span).max())
-        least = _RISE if band.length >= _LONG[1] * thick else 2 * _RISE
-        # A core is thinner than its word by what `growth` adds on both sides.
-        if rise < least * (thick + 2 * growth(thick, thick)):
-            return None
+    if _rise(band) < (_RISE if band.length >= _LONG[1] * thick else 2 * _RISE):
+        return None
     turns = _turns(line)
     if abs(turns.sum()) < max(_ONE_WAY * np.abs(turns).sum(), np.abs(turns).max() / _KINK):
         return None
@@ -224,6 +230,19 @@ def _judged(band: Band, mask: npt.NDArray[np.uint8], filled: float) -> Band | No
     if _backwards(line):
         return Band(line[::-1].copy(), band.thickness[::-1].copy())
     return band
+
+
+def _rise(band: Band) -> float:
+    """Measure how far a band leaves the straight way between its ends, in heights of the word."""
+    line = band.middle
+    chord = line[-1] - line[0]
+    span = float(np.linalg.norm(chord))
+    if span <= 0.5 * band.length:
+        return float("inf")  # nearly a ring
+    across = (line - line[0]) @ np.array([-chord[1], chord[0]]) / span
+    thick = float(band.thickness.mean())
+    # A core is thinner than its word by what `growth` adds on both sides.
+    return float(np.abs(across).max()) / (thick + 2 * growth(thick, thick))
 
 
 def _backwards(line: Floats) -> bool:
