@@ -87,6 +87,10 @@ def test_a_part_does_not_outvote_the_word() -> None:
     part = [Reading("b=0,1:", 0.98, float(i), length=41.0) for i in range(3)]
     whole = [Reading("Forb=0,1:", 0.55, float(i), length=68.0) for i in range(3, 9)]
     assert vote([*part, *whole]) == ("Forb=0,1:", 0.55)
+    # Looks at an unchanged picture are one, however often it was looked at.
+    assert vote([*part * 4, *whole])[0] == "Forb=0,1:"
+    changed = [replace(r, confidence=0.9 + 0.02 * i) for i, r in enumerate(part)]
+    assert vote([*changed, *whole])[0] == "b=0,1:"
     # What was read but once may be a mark that fell upon the word.
     assert vote([*part, *whole[:1]])[0] == "b=0,1:"
     # In one and the same place confidence tells.

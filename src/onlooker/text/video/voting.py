@@ -44,7 +44,7 @@ def vote(readings: Sequence[Reading]) -> tuple[str, float]:
     """Return what a word says by all its readings, and with what confidence.
 
     Readings of a part of the word ("b=0,1:" of "Forb=0,1:") are left out where the whole was read
-    in as many frames: how sure a reader is of what it sees does not tell that it sees all.
+    as often: how sure a reader is of what it sees does not tell that it sees all.
 
     The readings that say the same add up; among the candidates the one wins to which all readings
     together are nearest (the weighted median string, restricted to what was read); its characters
@@ -80,12 +80,21 @@ def vote(readings: Sequence[Reading]) -> tuple[str, float]:
 
 
 def _whole(readings: Sequence[Reading]) -> Sequence[Reading]:
-    """Leave out readings of parts of the word."""
-    trusts: dict[str, float] = {}
+    """Leave out readings of parts of the word.
+
+    Equal readings, equally sure, are looks at an unchanged picture, and count as one here: what was
+    overlooked in it once is overlooked each time. But what was read no more than once is no whole.
+    """
+    looks: dict[str, dict[float, float]] = {}
+    counts: dict[str, int] = {}
     lengths: dict[str, float] = {}
     for reading in readings:
-        trusts[reading.text] = trusts.get(reading.text, 0.0) + reading.trust
+        seen = looks.setdefault(reading.text, {})
+        sure = round(reading.confidence, 2)
+        seen[sure] = max(seen.get(sure, 0.0), reading.trust)
+        counts[reading.text] = counts.get(reading.text, 0) + 1
         lengths[reading.text] = max(lengths.get(reading.text, 0.0), reading.length)
+    trusts = {text: sum(seen.values()) for text, seen in looks.items()}
     parts = {
         text
         for text in trusts
@@ -93,6 +102,7 @@ def _whole(readings: Sequence[Reading]) -> Sequence[Reading]:
         if len(text) < len(other)
         and (other.startswith(text) or other.endswith(text))
         and lengths[text] < PART * lengths[other]
+        and counts[other] > 1
         and trusts[text] <= trusts[other]
     }
     return [reading for reading in readings if reading.text not in parts] if parts else readings
