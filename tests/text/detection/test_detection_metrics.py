@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 
+from onlooker.metrics import iou
 from onlooker.text.detection.metrics import DetectionScore
 
 
@@ -52,3 +54,27 @@ def test_no_prediction_is_zero_not_an_error():
     score = DetectionScore()
     score.add([], true=[box(0, 0, 10, 10)], ignored=[])
     assert score.metrics() == {"precision": 0.0, "recall": 0.0, "hmean": 0.0}
+
+
+def arc(start, end, points=13):
+    """Outline a word on a circle of 100 around (150, 150), 30 high; angles from the top."""
+    angle = np.linspace(start, end, points)
+    ring = np.stack([np.sin(angle), -np.cos(angle)], axis=1)
+    edges = np.concatenate([ring * 115, (ring * 85)[::-1]]) + 150
+    return tuple((float(x), float(y)) for x, y in edges)
+
+
+def test_words_on_curves_are_compared_by_what_they_cover():
+    word = arc(-1.2, 1.2)
+    score = DetectionScore()
+    # 1.8 of 2.4 radians: IoU 0.75. What lies under the arc, in its rectangle, is another word.
+    score.add([arc(-0.6, 1.2), box(110, 110, 80, 30)], true=[word], ignored=[])
+    assert (score.hits, score.predicted, score.true) == (1, 2, 1)
+    assert iou(word, arc(-0.6, 1.2)) == pytest.approx(0.75, abs=0.01)
+    assert iou(word, box(110, 110, 80, 30)) < 0.01
+    score = DetectionScore()
+    score.add([arc(-0.6, 1.2), arc(0.5, 1.8)], true=[], ignored=[word])
+    assert score.predicted == 0
+    score = DetectionScore()
+    score.add([arc(0.5, 2.0)], true=[], ignored=[word])  # 0.7 of 1.5 radians inside
+    assert score.predicted == 1

@@ -204,11 +204,11 @@ def titles_among(moments: Sequence[Moment]) -> set[int]:
 
 
 def _letter_height(moment: Moment) -> float:
-    """Return the middle height of a line's words: the left side of a quadrilateral."""
+    """Return the middle height of a line's words: the left end of quadrilaterals and curves."""
     heights = []
     for polygon in moment.polygons:
-        if len(polygon) == 4:
-            heights.append(math.dist(polygon[0], polygon[3]))
+        if len(polygon) % 2 == 0:
+            heights.append(math.dist(polygon[0], polygon[-1]))
         else:
             box = bounding_box(polygon)
             heights.append(box[3] - box[1])
