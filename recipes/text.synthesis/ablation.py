@@ -1,14 +1,15 @@
-"""What each group of effects is worth: a small recogniser trained on without the group.
+"""What each group of effects is worth: a small recogniser trained on without it, or with it alone.
 
     python recipes/text.synthesis/ablation.py run build/ablation --fonts build/fonts \
       --backgrounds PHOTOS --data DATA
     python recipes/text.synthesis/ablation.py show        # writes the card's table and its plot
 
 A base network learns once to read crops with no effects at all, so that no group is known to it.
-Every row goes on from there for the same number of steps, on the same number of crops with all
-effects but one group. The crops of one seed agree in words and faces from row to row; other seeds
-have other words, other faces, another order. The rows without anything left out are what the others
-are compared with, and how far the seeds of a row lie apart is the noise.
+Every row goes on from there for the same number of steps, on the same number of crops: with all
+effects but one group, or with one group alone. The crops of one seed agree in words and faces from
+row to row; other seeds have other words, other faces, another order. Rows are compared with those
+that leave out nothing, and with those that have no effect; how far the seeds of a row lie apart is
+the noise.
 
 Rows that are done are skipped, so that it can be stopped and started. Measured on real words that
 nothing was trained on (IIIT5K and ICDAR 2015, development parts), read greedily.
@@ -54,7 +55,7 @@ CARD = HERE / "card.md"
 PLOT = HERE / "ablation.svg"
 SETS = {"iiit5k_words_dev": "IIIT5K", "icdar2015_words_dev": "ICDAR 2015"}
 METRIC = "word_accuracy_alnum_lower"
-FULL, NONE = "all effects", "no effects"
+FULL, NONE, ONLY = "all effects", "no effects", "only "
 
 #: 0.22 million parameters, 0.5 ms a crop and step on one core: some thirty trainings must be cheap.
 MODEL = ModelConfig(channels=(16, 32, 64), blocks=(0, 0, 1), width=96, layers=1, heads=4)
@@ -82,8 +83,8 @@ def main() -> None:
     step.add_argument("--base-steps", type=int, default=4_000)
     step.add_argument("--crops", type=int, default=8_000, help="of each row and seed")
     step.add_argument("--steps", type=int, default=450, help="of each row and seed")
-    step.add_argument("--seeds", type=int, default=2)
-    step.add_argument("--full", type=int, default=4, help="seeds of the row with all effects")
+    step.add_argument("--seeds", type=int, default=3)
+    step.add_argument("--full", type=int, default=6, help="seeds of the row with all effects")
     step.add_argument("--limit", type=int, help="measure on so many words of each set")
     step.add_argument("--result", type=Path, default=RESULT)
     step = steps.add_parser("show", help="write the card's table and its plot")
@@ -106,9 +107,11 @@ def main() -> None:
 def rows() -> dict[str, list[str]]:
     """List the rows: name → effects left out."""
     words = {name: kind.group for name, kind in EFFECTS.items() if kind.words}
-    groups = dict.fromkeys(words.values())
-    left_out = {g: [name for name, group in words.items() if group == g] for g in groups}
-    return {FULL: [], NONE: list(EFFECTS), **left_out}
+    plan: dict[str, list[str]] = {FULL: [], NONE: list(words)}
+    for group in dict.fromkeys(words.values()):
+        plan[group] = [name for name in words if words[name] == group]
+        plan[ONLY + group] = [name for name in words if words[name] != group]
+    return plan
 
 
 def run(options: argparse.Namespace) -> None:
@@ -120,7 +123,7 @@ def run(options: argparse.Namespace) -> None:
     sets = {name: real_words(options.data / "text" / name, options.limit) for name in SETS}
     base = options.out / "base" / AVERAGED_NAME
     if not (options.out / "base.json").is_file():
-        crops = studio.crops(list(EFFECTS), _BASE_SEED, options.base_crops)
+        crops = studio.crops(rows()[NONE], _BASE_SEED, options.base_crops)
         network = train(crops, options.base_steps, options.out / "base", seed=0)
         note(options.out / "base.json", network, sets, row="base", seed=0)
     for seed in range(max(options.seeds, options.full)):
@@ -256,13 +259,14 @@ def summary(done: list[dict[str, Any]], about: dict[str, Any]) -> dict[str, Any]
     """Sum up the rows.
 
     ``noise`` is the standard deviation of a row's accuracy over seeds, pooled over all rows that
-    have two seeds or more. ``lost`` is what a row lies below the row with all effects, means over
-    seeds; ``error`` its standard error: of the seeds (noise) and of the choice of words (spread of
-    the difference word by word over the root of their number), added as squares. They overlap, so
-    that it is rather too large.
+    have two seeds or more. ``lost`` is what a row lies below the row with all effects, ``gained``
+    what a row with one group alone lies above the one without any, means over seeds; ``error`` its
+    standard error: of the seeds (noise) and of the choice of words (spread of the difference word
+    by word over the root of their number), added as squares. They overlap, so that it is rather
+    too large.
     """
     result: dict[str, Any] = {**about, "metric": METRIC, "sets": {}, "noise": {}}
-    trained = [row for row in done if row["row"] != "base"]
+    trained = sorted((row for row in done if row["row"] != "base"), key=lambda row: row["seed"])
     result["cpu_minutes"] = round(sum(row["cpu_minutes"] for row in trained), 1)
     by_row = {name: [row for row in trained if row["row"] == name] for name in rows()}
     found: dict[str, dict[str, Any]] = {
@@ -280,16 +284,17 @@ def summary(done: list[dict[str, Any]], about: dict[str, Any]) -> dict[str, Any]
             squares += float(((means - means.mean()) ** 2).sum())
             freedom += len(means) - 1
         noise = math.sqrt(squares / freedom) if freedom else math.nan
-        full = read[FULL]
         result["noise"][which] = round(noise, 5) if freedom else None
-        result["sets"][which] = full.shape[1]
+        result["sets"][which] = read[FULL].shape[1]
         for name, right in read.items():
-            apart = full.mean(axis=0) - right.mean(axis=0)
-            seeds = noise**2 * (1 / len(full) + 1 / len(right))
+            alone = name.startswith(ONLY)
+            other = read[NONE if alone else FULL]
+            apart = (right.mean(axis=0) - other.mean(axis=0)) * (1 if alone else -1)
+            seeds = noise**2 * (1 / len(other) + 1 / len(right))
             error = math.sqrt(seeds + float(apart.var()) / apart.size)
             found[name][which] = {
                 "accuracy": [round(float(one), 4) for one in right.mean(axis=1)],
-                "lost": round(float(apart.mean()), 5),
+                "gained" if alone else "lost": round(float(apart.mean()), 5),
                 "error": round(error, 5) if freedom else None,
             }
     for row in done:
@@ -302,95 +307,120 @@ def summary(done: list[dict[str, Any]], about: dict[str, Any]) -> dict[str, Any]
 # Showing ------------------------------------------------------------------------------------------
 
 
-def ranked(result: dict[str, Any]) -> list[dict[str, Any]]:
-    """Sort the rows that leave out one group: what is missed most comes first."""
-    groups = [row for row in result["rows"] if row["row"] not in (FULL, NONE)]
-    return sorted(groups, key=lambda row: -statistics.fmean(row[which]["lost"] for which in SETS))
+def change(row: dict[str, Any], which: str) -> float:
+    """Return what a row gained or lost, in points."""
+    cell = row[which]
+    return 100 * float(cell["gained"] if "gained" in cell else cell["lost"])
+
+
+def ranked(result: dict[str, Any]) -> list[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """List (group, row without it, row with it alone): what helps most by itself comes first."""
+    by_name = {row["row"]: row for row in result["rows"]}
+    groups = [name for name in by_name if ONLY + name in by_name]
+    groups.sort(key=lambda g: -sum(change(by_name[ONLY + g], which) for which in SETS))
+    return [(group, by_name[group], by_name[ONLY + group]) for group in groups]
 
 
 def table(result: dict[str, Any]) -> str:
     """Write the card's table."""
-    lines = [
-        f"| left out | effects | {' | '.join(f'{t}: lost' for t in SETS.values())} |",
-        "|---|---|---|---|",
-    ]
-    plain = [row for row in result["rows"] if row["row"] in (FULL, NONE)]
-    for row in [*ranked(result), *(row for row in plain if row["row"] == NONE)]:
-        what = "all of them" if row["row"] == NONE else ", ".join(row["without"])
-        name = "everything" if row["row"] == NONE else row["row"]
-        cells = " | ".join(f"{points(row[which])}" for which in SETS)
-        lines.append(f"| {name} | {what.replace('_', ' ')} | {cells} |")
-    for row in plain:
-        if row["row"] == FULL:
-            means = [statistics.fmean(row[which]["accuracy"]) for which in SETS]
-            right = " | ".join(f"{100 * mean:.1f} % right" for mean in means)
-            lines.append(f"| nothing | | {right} |")
+    titles = list(SETS.values())
+    heads = [f"{what}, {title}" for what in ("alone: gained", "left out: lost") for title in titles]
+    lines = [f"| group | effects | {' | '.join(heads)} |", "|---|---|---|---|---|---|"]
+    by_name = {row["row"]: row for row in result["rows"]}
+    for group, without, alone in ranked(result):
+        effects = ", ".join(without["without"]).replace("_", " ")
+        cells = [points(row, which) for row in (alone, without) for which in SETS]
+        lines.append(f"| {group} | {effects} | {' | '.join(cells)} |")
+    every = " | ".join(points(by_name[NONE], which) for which in SETS)
+    lines.append(f"| all of them | | {every} | {every} |")
+    right = {
+        name: " and ".join(
+            f"{100 * statistics.fmean(by_name[name][which]['accuracy']):.1f} % of {title}"
+            for which, title in SETS.items()
+        )
+        for name in (FULL, NONE)
+    }
     noise = " and ".join(f"{100 * result['noise'][w]:.2f} ({t})" for w, t in SETS.items())
-    seeds = {row["row"]: row["seeds"] for row in result["rows"]}
-    most = max(count for name, count in seeds.items() if name != FULL)
+    seeds = sorted({row["seeds"] for row in result["rows"] if row["row"] != FULL})
     lines += [
         "",
-        f"Points of accuracy, without case and signs, ± one standard error; {most} trainings a "
-        f"row, {seeds[FULL]} with nothing left out. Two trainings that differ in their seeds alone lie "
-        f"apart with a standard deviation of {noise} points.",
+        "Points of accuracy, without case and signs, ± one standard error; bold: more than two. "
+        f"Read right: with all effects {right[FULL]}, with none {right[NONE]}. "
+        f"{' or '.join(map(str, seeds))} trainings a row, {by_name[FULL]['seeds']} with all "
+        "effects; trainings that differ in their seeds alone have a standard deviation of "
+        f"{noise} points.",
         "",
     ]
     return "\n".join(lines)
 
 
-def points(cell: dict[str, Any]) -> str:
-    """Write a loss in points; bold where it is over two standard errors."""
-    text = f"{100 * cell['lost']:+.1f} ± {100 * cell['error']:.1f}".replace("-", "−")
-    return f"**{text}**" if abs(cell["lost"]) > 2 * cell["error"] else text
+def points(row: dict[str, Any], which: str) -> str:
+    """Write a change in points; bold where it is over two standard errors."""
+    value, error = change(row, which), 100 * row[which]["error"]
+    text = f"{value:+.1f} ± {error:.1f}".replace("-", "−")
+    return f"**{text}**" if abs(value) > 2 * error else text
+
+
+_LINE_PX, _LEFT_PX, _PANEL_PX, _TOP_PX = 30, 110, 360, 92
 
 
 def plot(result: dict[str, Any]) -> str:
-    """Draw the losses with two standard errors either side, as SVG."""
-    left, line, width = 130, 30, 720
+    """Draw the changes with two standard errors either side, as SVG."""
     shown = ranked(result)
-    ends = [
-        100 * (row[which]["lost"] + sign * 2 * row[which]["error"])
-        for row in shown
+    height = _TOP_PX + _LINE_PX * len(shown) + 34
+    width = _LEFT_PX + 2 * _PANEL_PX
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {width} {height}" font-family="system-ui, sans-serif" font-size="13">',
+        f'<rect width="{width}" height="{height}" fill="#fff"/>',
+        '<text x="12" y="24" font-size="15" font-weight="600">What a group of effects is worth, '
+        "in points of accuracy (lines: two standard errors)</text>",
+    ]
+    colours = dict(zip(SETS, ("#2563c9", "#d06a1b"), strict=True))
+    for number, (which, title) in enumerate(SETS.items()):
+        x = 12 + 100 * number
+        parts.append(f'<circle cx="{x + 4}" cy="44" r="4.5" fill="{colours[which]}"/>')
+        parts.append(f'<text x="{x + 14}" y="48" fill="{colours[which]}">{title}</text>')
+    for place, (group, _, _) in enumerate(shown):
+        y = _TOP_PX + _LINE_PX * place + 19
+        parts.append(f'<text x="{_LEFT_PX - 12}" y="{y}" text-anchor="end">{group}</text>')
+    for panel, title in enumerate(("gained by it alone", "lost without it")):
+        members = [pair[2 - panel] for pair in shown]
+        parts += _panel(members, _LEFT_PX + panel * _PANEL_PX, height, title, colours)
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _panel(
+    members: list[dict[str, Any]], left: int, height: int, title: str, colours: dict[str, str]
+) -> list[str]:
+    """Draw one half: a dot and a line for each group and set."""
+    reach = [
+        change(row, which) + sign * 200 * row[which]["error"]
+        for row in members
         for which in SETS
         for sign in (-1, 1)
     ]
-    low, high = math.floor(min(0, *ends)), math.ceil(max(0, *ends))
-    height = 70 + line * len(shown) + 30
+    low, high = math.floor(min(0, *reach)), math.ceil(max(0, *reach))
 
     def at(value: float) -> float:
-        return left + (value - low) / (high - low) * (width - left - 30)
+        return left + 10 + (value - low) / (high - low) * (_PANEL_PX - 30)
 
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        'font-family="system-ui, sans-serif" font-size="13">',
-        f'<rect width="{width}" height="{height}" fill="#fff"/>',
-        '<text x="12" y="24" font-size="15" font-weight="600">Points of accuracy lost when a group '
-        "of effects is left out</text>",
-    ]
-    for value in range(low, high + 1):
+    parts = [f'<text x="{at(low):.1f}" y="76" font-weight="600">{title}</text>']
+    for value in range(low, high + 1, 1 if high - low <= 12 else 2):
         colour = "#556" if value == 0 else "#dde"
         x = at(value)
-        parts.append(f'<path d="M{x:.1f} 62V{height - 32}" stroke="{colour}"/>')
+        parts.append(f'<path d="M{x:.1f} {_TOP_PX - 8}V{height - 32}" stroke="{colour}"/>')
         parts.append(
             f'<text x="{x:.1f}" y="{height - 12}" text-anchor="middle" fill="#556">{value}</text>'
         )
-    for number, (title, colour) in enumerate(
-        zip(SETS.values(), ("#2563c9", "#d06a1b"), strict=True)
-    ):
-        x = 12 + 110 * number
-        parts.append(f'<circle cx="{x + 4}" cy="44" r="4.5" fill="{colour}"/>')
-        parts.append(f'<text x="{x + 14}" y="48" fill="{colour}">{title}</text>')
-        for place, row in enumerate(shown):
-            cell = row[list(SETS)[number]]
-            y = 70 + line * place + 10 + 9 * number
-            lost, error = 100 * cell["lost"], 200 * cell["error"]
-            ends_at = f"M{at(lost - error):.1f} {y}H{at(lost + error):.1f}"
-            parts.append(f'<path d="{ends_at}" stroke="{colour}" stroke-width="1.6"/>')
-            parts.append(f'<circle cx="{at(lost):.1f}" cy="{y}" r="4" fill="{colour}"/>')
-    for place, row in enumerate(shown):
-        y = 70 + line * place + 19
-        parts.append(f'<text x="{left - 12}" y="{y}" text-anchor="end">{row["row"]}</text>')
-    return "\n".join([*parts, "</svg>", ""])
+    for number, which in enumerate(SETS):
+        for place, row in enumerate(members):
+            y = _TOP_PX + _LINE_PX * place + 10 + 9 * number
+            value, error = change(row, which), 200 * row[which]["error"]
+            ends = f"M{at(value - error):.1f} {y}H{at(value + error):.1f}"
+            parts.append(f'<path d="{ends}" stroke="{colours[which]}" stroke-width="1.6"/>')
+            parts.append(f'<circle cx="{at(value):.1f}" cy="{y}" r="4" fill="{colours[which]}"/>')
+    return parts
 
 
 if __name__ == "__main__":
