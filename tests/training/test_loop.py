@@ -54,8 +54,22 @@ def test_training_learns_logs_and_resumes(tmp_path: Path) -> None:
     assert torch.equal(again.weight, averaged.weight)
 
 
+def test_steps_instead_of_the_clock_give_the_same_weights(tmp_path: Path) -> None:
+    ends = []
+    for name in ("one", "other"):
+        torch.manual_seed(0)
+        batches = (torch.randn(16, 3) for _ in itertools.count())
+        plan = config(tmp_path / name, minutes=0.0, steps=30)
+        ends.append(fit(torch.nn.Linear(3, 1), batches, loss_of, plan, size_of=len))
+        state = torch.load(tmp_path / name / "checkpoint.pt", weights_only=True)
+        assert (state["step"], state["seen"]) == (30, 480)
+    assert torch.equal(ends[0].weight, ends[1].weight)
+
+
 def test_wrong_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="minutes"):
         config(tmp_path, minutes=0.0)
+    with pytest.raises(ConfigError, match="steps"):
+        config(tmp_path, steps=-1)
     with pytest.raises(ConfigError, match="ema_decay"):
         config(tmp_path, ema_decay=1.0)
