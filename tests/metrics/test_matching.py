@@ -52,3 +52,9 @@ def test_matching_takes_each_region_once_and_the_best_first():
     assert match_regions(predicted, true) == [(1, 0)]
     assert match_regions(predicted, true, threshold=0.3) == [(1, 0), (2, 1)]
     assert match_regions([], true) == []
+
+
+def test_a_dented_polygon_that_only_touches_another():
+    dented = [(0, 0), (2000, 0), (2000, 900), (1000, 450), (0, 900)]
+    beside = [(1999.9999999, 10), (2600, 10), (2600, 800), (1999.9999999, 800)]
+    assert iou(dented, beside) == pytest.approx(0.0, abs=1e-6)

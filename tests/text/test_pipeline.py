@@ -366,6 +366,35 @@ def test_readings_with_spaces_become_words_with_their_share_of_the_box():
     assert split_words(RecognizedText("one", 0.8), box)[0].polygon == box
 
 
+def test_words_on_a_curve_keep_their_share_of_the_curve():
+    angle = np.linspace(-1.2, 1.2, 9)
+    ring = np.stack([np.sin(angle), -np.cos(angle)], axis=1)
+    outline = np.concatenate([ring * 95, (ring * 65)[::-1]]) + 120
+    curve = tuple((float(x), float(y)) for x, y in outline)
+    spans = tuple((i / 10, (i + 1) / 10) for i in range(10))
+
+    def detect(pictures):
+        return [[DetectedText(curve, 0.9)] for _ in pictures]
+
+    for sure, texts in ((0.99, ["Coast", "West"]), (0.3, [])):
+        page = TextReader(
+            detect,
+            lambda crops, sure=sure: [RecognizedText("West Coast", sure, spans)] * len(crops),
+        )(np.full((240, 240, 3), 128, np.uint8))
+        assert sorted(word.text for word in page.words) == texts
+    page = TextReader(
+        detect, lambda crops: [RecognizedText("West Coast", 0.99, spans)] * len(crops)
+    )(np.full((240, 240, 3), 128, np.uint8))
+    second, first = sorted(page.words, key=lambda word: word.text)
+    for word in (first, second):
+        radii = np.linalg.norm(np.array(word.polygon) - 120, axis=1)
+        assert np.abs(np.abs(radii - 80) - 15).max() < 2
+        assert len(word.polygon) > 4
+        assert len(word.char_polygons) == len(word.text)
+    assert first.polygon[0] == pytest.approx(curve[0])
+    assert second.polygon[len(second.polygon) // 2 - 1] == pytest.approx(curve[8])
+
+
 def test_importing_the_package_loads_nothing_heavy():
     import subprocess
     import sys

@@ -59,7 +59,9 @@ def _raster_intersection(
     def fill(points: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
         mask = np.zeros((RASTER_SIDE_PX, RASTER_SIDE_PX), np.uint8)
         # A cell's centre is its integer coordinate.
-        corners = np.rint((points * scale - 0.5) * (1 << shift)).astype(np.int32)
+        corners = np.rint((points * scale - 0.5) * (1 << shift))
+        # Where the overlap is a sliver, what lies beyond it may lie too far for the grid.
+        corners = corners.clip(-(1 << 28), 1 << 28).astype(np.int32)
         cv2.fillPoly(mask, [corners], (1,), shift=shift)
         return mask
 

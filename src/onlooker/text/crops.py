@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onlooker.records import Polygon, RecognizedText, TextWord
+from onlooker.text.rectification.geometry import stretch_of
 
 Picture = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -99,7 +100,8 @@ def split_words(reading: RecognizedText, polygon: Polygon) -> list[TextWord]:
     Args:
         reading: What was read; where characters stand is taken from ``char_spans``, or taken to be
             evenly spread where there are none.
-        polygon: Four corners, clockwise from the top left of the text as it is read.
+        polygon: Clockwise from the top left of the text as it is read: four corners, or more on a
+            curve, half of them along the top.
     """
     text = reading.text
     if not text.strip():
@@ -111,24 +113,17 @@ def split_words(reading: RecognizedText, polygon: Polygon) -> list[TextWord]:
     spans = reading.char_spans
     if len(spans) != len(text):
         spans = tuple((i / len(text), (i + 1) / len(text)) for i in range(len(text)))
-    top_left, top_right, bottom_right, bottom_left = np.asarray(polygon, dtype=np.float64)
     words: list[TextWord] = []
     start = 0
     for piece in text.split(" "):
         end = start + len(piece)
         if piece:
             left, right = spans[start][0], spans[end - 1][1]
-            quad = (
-                top_left + left * (top_right - top_left),
-                top_left + right * (top_right - top_left),
-                bottom_left + right * (bottom_right - bottom_left),
-                bottom_left + left * (bottom_right - bottom_left),
-            )
             wide = max(right - left, 1e-9)
             words.append(
                 TextWord(
                     piece,
-                    tuple((float(x), float(y)) for x, y in quad),
+                    stretch_of(polygon, left, right),
                     # All words right is what the whole is sure of; each has its share in it.
                     sure ** (len(piece) / len(text)),
                     tuple(((a - left) / wide, (b - left) / wide) for a, b in spans[start:end]),

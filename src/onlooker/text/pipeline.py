@@ -28,17 +28,15 @@ if TYPE_CHECKING:
 
 Picture = npt.NDArray[np.uint8]
 
-VERSION = "4"
+VERSION = "5"
 """Of the steps around the networks: raise it whenever pages may come out otherwise."""
 TURN_PLACES = 4
 """A picture with fewer places is not looked at from the side: a lone tall box is tried anyway."""
 TURN_WIDE = 0.4
 """With a smaller share of places wider than high, a picture may have to be turned by a quarter. On
 upright pages eight in ten are, on turned ones, whose lines fall apart into letters, one in ten."""
-TURN_FACTOR = 1.5
-"""So much more must be legible in the turned picture."""
 DETECTION = "db"
-DETECTOR = "db.synth2"
+DETECTOR = "db.synth3-int8"
 RECOGNIZER = "ctc.synth2-int8"
 RECTIFIER = "outline.synth1"
 
@@ -177,10 +175,11 @@ class TextReader:
             return Page(width, height, ())
         words, unread, stands = self._look(pixels)
         if not stands:
-            # The detector sees lines that run up or down as piles of letters. In the picture turned
-            # by a quarter they are words, though maybe upside down, which is found out there.
+            # The detector sees lines that run up or down as piles of letters, or in parts. In the
+            # picture turned by a quarter they are words, though maybe upside down, which is found
+            # out there.
             other_words, other_unread, _ = self._look(np.ascontiguousarray(np.rot90(pixels)))
-            if _legible(other_words) <= TURN_FACTOR * _legible(words):
+            if _legible(other_words) <= _legible(words):
                 words, unread, _ = self._look(pixels, straighten=True)
             else:
                 words = [replace(w, polygon=turned_back(w.polygon, width)) for w in other_words]
@@ -200,11 +199,12 @@ class TextReader:
         sizes = [size_of(corners_of(place.polygon)) for place in found]
         wide = sum(width >= self.config.places.tall_aspect * height for width, height in sizes)
         stands = len(found) < TURN_PLACES or wide >= TURN_WIDE * len(found)
-        in_lines, alone = self._read_lines(pixels, found)
+        on_curves, others = self._read_curves(pixels, found)
+        in_lines, alone = self._read_lines(pixels, others)
         read = self._places.read(pixels, alone, straighten=stands or straighten)
         readings = [
             (place, polygon, reading, alternations(reading.text))
-            for place, polygon, reading in (*in_lines, *read)
+            for place, polygon, reading in (*on_curves, *in_lines, *read)
         ]
         likely = [
             changes
@@ -222,6 +222,18 @@ class TextReader:
             else:
                 unread.append(place)
         return words, unread, stands
+
+    def _read_curves(
+        self, pixels: Picture, found: Sequence[DetectedText]
+    ) -> tuple[list[tuple[DetectedText, Polygon, RecognizedText]], list[DetectedText]]:
+        """Read the places on curves → those that were read with confidence, and all others."""
+        from onlooker.text.rectification.curved import read_along
+
+        polygons = [place.polygon for place in found]
+        along = read_along(self.recognizer, pixels, polygons, least=self.config.min_confidence)
+        pairs = list(zip(found, along, strict=True))
+        read = [(place, *one) for place, one in pairs if one is not None]
+        return read, [place for place, one in pairs if one is None]
 
     def _read_lines(
         self, pixels: Picture, found: Sequence[DetectedText]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DEFAULT = "db"
-NAMES = {"db": "db.synth2", "mser": "mser.synth1"}
+NAMES = {"db": "db.synth3-int8", "mser": "mser.synth1"}
 """Method → name of the weights that it loads."""
 
 

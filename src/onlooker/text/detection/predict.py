@@ -45,6 +45,10 @@ _EASY_PX = (12.0, 64.0)
 _SAME = 0.4
 """Share of a word's area in another above which both are not words."""
 
+_MANY, _SMALLER, _FILLED = 4, 0.6, 0.3
+"""So many words, lower by that factor, that fill this share of a place show that it is a block of
+them. The letters of a large word, seen one by one, are as high as the word."""
+
 _SPREAD_PX = 0.3
 """By how much a core comes out too thick at the default threshold: measured on generated scenes
 that were kept from training."""
@@ -134,7 +138,7 @@ class TextDetector:
     @classmethod
     def load(
         cls,
-        name: str = "db.synth2",
+        name: str = "db.synth3-int8",
         *,
         threads: int | None = None,
         config: DetectorConfig | None = None,
@@ -190,11 +194,14 @@ class TextDetector:
         looks = [self._look(picture, whole)]
         fine = min(1.0, config.fine_side / longest)
         if fine > _WORTHWHILE * whole:  # else the tiles would show hardly more than the whole
-            looks.append(self._tiles(picture, fine))
+            looks.insert(0, self._tiles(picture, fine))
         for side in config.coarse_sides:
             if longest * whole > _WORTHWHILE * side:
                 looks.append(self._look(picture, side / longest))
-        words = _best([word for look in looks for word in look])
+        words: list[_Word] = []
+        for look in looks:  # from fine to coarse
+            words += _without_blocks(list(look), words)
+        words = _best(words)
         words.sort(key=lambda word: (float(word.corners[:, 1].min()), float(word.corners[0, 0])))
         return [_record(word, height, width) for word in words]
 
@@ -324,6 +331,36 @@ def _spans(length: int, side: float, step: float) -> list[tuple[int, int]]:
     count = 1 + int(np.ceil((length - side) / step))
     starts = np.linspace(0, length - side, count)
     return [(int(start), min(length, int(np.ceil(start + side)))) for start in starts]
+
+
+def _without_blocks(words: list[_Word], finer: list[_Word]) -> list[_Word]:
+    """Leave out what are blocks of small words, seen as one large word at a coarse scale."""
+    if not words or not finer:
+        return words
+    middles = np.stack([word.corners.mean(axis=0) for word in finer])
+    heights = np.array([_height(word) for word in finer])
+    areas = np.array([_area(word) for word in finer])
+    kept = []
+    for word in words:
+        low, high = word.corners.min(axis=0), word.corners.max(axis=0)
+        inside = (middles > low).all(axis=1) & (middles < high).all(axis=1)
+        inside &= heights < _SMALLER * _height(word)
+        filled = float(areas[inside].sum()) >= _FILLED * _area(word)
+        if int(inside.sum()) < _MANY or not filled:
+            kept.append(word)
+    return kept
+
+
+def _height(word: _Word) -> float:
+    """Return the shorter side, of a word on a curve its thickness."""
+    length = max(_length(word), 1e-6)
+    return min(_area(word) / length, length)
+
+
+def _length(word: _Word) -> float:
+    half = len(word.corners) // 2
+    top = np.diff(word.corners[:half], axis=0)
+    return float(np.hypot(top[:, 0], top[:, 1]).sum())
 
 
 def _best(words: list[_Word]) -> list[_Word]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from onlooker.hub import Weights
 
 WEIGHTS: dict[str, Weights] = {
-    "db.synth2": Weights(
-        name="db.synth2",
-        file="text_detection/db.synth2.onnx",
-        sha256="32263cd2924db703c3d1a8a90ff1290c3f5f13e0ce57a3079c361d9387432738",
+    "db.synth3": Weights(
+        name="db.synth3",
+        file="text_detection/db.synth3.onnx",
+        sha256="cbe1511e734a949caf87c89b44befa4902c4000dc1847cbd883d5c18facc170a",
         licence="Apache-2.0",
         paper="Liao et al. 2020, Real-time scene text detection with differentiable binarization",
         card="recipes/text.detection/db/card.md",
@@ -17,9 +17,18 @@ WEIGHTS: dict[str, Weights] = {
             "multiple_px": 32,
             "output": "(N, 1, H/2, W/2) probability of word cores",
         },
-        metrics={
-            "icdar2003_scenes_dev hmean": 0.794,
-            "icdar2015_scenes_dev hmean": 0.617,
+    ),
+    "db.synth3-int8": Weights(
+        name="db.synth3-int8",
+        file="text_detection/db.synth3-int8.onnx",
+        sha256="48678efb6551c28de9abb70cfe4e53b778e27bb56013d34b409a6ff4512ded32",
+        licence="Apache-2.0",
+        paper="Liao et al. 2020, Real-time scene text detection with differentiable binarization",
+        card="recipes/text.detection/db/card.md",
+        preprocessing={
+            "input": "(N, 3, H, W) float32 RGB in [0, 255]",
+            "multiple_px": 32,
+            "output": "(N, 1, H/2, W/2) probability of word cores",
         },
     ),
 }
