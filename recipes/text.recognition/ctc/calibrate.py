@@ -3,7 +3,7 @@
     python recipes/text.recognition/ctc/calibrate.py build/words/words-00000.npz
 
 Takes shards of rendered words that were kept out of training (the first is), reads them with the
-shipped recogniser, and writes `onlooker/text/recognition/calibration.json`. Half of the crops fit
+shipped recogniser (or another, ``--model``), and writes `onlooker/text/recognition/calibration.json`. Half of the crops fit
 the map whose error is printed, all of them the one that is written.
 
     python recipes/text.recognition/ctc/calibrate.py build/words/words-00000.npz --grid
@@ -44,12 +44,12 @@ def fit(confidences: np.ndarray, lengths: np.ndarray, right: np.ndarray) -> Cali
     return Calibration(*(round(float(value), 4) for value in found.x))
 
 
-def calibrate(pictures: list[np.ndarray], texts: list[str], source: str) -> None:
-    weights = choose(WEIGHTS, MODEL)
+def calibrate(name: str, pictures: list[np.ndarray], texts: list[str], source: str) -> None:
+    weights = choose(WEIGHTS, name)
     maps: dict[str, dict[str, float]] = {}
     errors: dict[str, float] = {}
     for decoding in DECODINGS:
-        read = TextRecognizer.load(MODEL, threads=1, decoding=decoding).read_prepared(pictures)
+        read = TextRecognizer.load(name, threads=1, decoding=decoding).read_prepared(pictures)
         pairs = [(one, text) for one, text in zip(read, texts, strict=True) if one.text]
         confidences = np.array([one.confidence for one, _ in pairs])
         lengths = np.array([len(one.text) for one, _ in pairs])
@@ -73,8 +73,8 @@ def calibrate(pictures: list[np.ndarray], texts: list[str], source: str) -> None
             f"calibration error on the other half {before:.4f} → {after:.4f}; {whole}"
         )
     table = json.loads(PATH.read_text(encoding="utf-8")) if PATH.exists() else {}
-    table = {name: entry for name, entry in table.items() if name in WEIGHTS}
-    table[MODEL] = {
+    table = {known: entry for known, entry in table.items() if known in WEIGHTS}
+    table[name] = {
         "sha256": weights.sha256,
         "fitted_on": source,
         "readings": len(texts),
@@ -85,19 +85,19 @@ def calibrate(pictures: list[np.ndarray], texts: list[str], source: str) -> None
     print(f"written: {PATH.name}")
 
 
-def print_grid(pictures: list[np.ndarray], texts: list[str]) -> None:
+def print_grid(name: str, pictures: list[np.ndarray], texts: list[str]) -> None:
     """Print exact accuracy over weights; of crops with figures beside it: codes must not suffer."""
     model = LanguageModel.load(choose(WEIGHTS, LANGUAGE_MODEL))
-    recognizer = TextRecognizer.load(MODEL, threads=1, decoding="greedy")
+    recognizer = TextRecognizer.load(name, threads=1, decoding="greedy")
     rows = list(recognizer.logits_of(pictures))
     greedy = recognizer.read_prepared(pictures)
     figures = [any(c.isdigit() for c in text) for text in texts]
 
-    def show(name: str, read: list[str]) -> None:
+    def show(what: str, read: list[str]) -> None:
         pairs = list(zip(read, texts, strict=True))
         codes = [pair for pair, has in zip(pairs, figures, strict=True) if has]
         print(
-            f"{name:>28}: exact {recognition_metrics(pairs)['word_accuracy']:.4f}, "
+            f"{what:>28}: exact {recognition_metrics(pairs)['word_accuracy']:.4f}, "
             f"with figures {recognition_metrics(codes)['word_accuracy']:.4f}",
             flush=True,
         )
@@ -118,13 +118,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("shards", nargs="+", type=Path)
     parser.add_argument("--grid", action="store_true", help="print weights of the language model")
+    parser.add_argument("--model", default=MODEL, help="a recogniser of WEIGHTS")
     options = parser.parse_args()
     crops = [crop for path in options.shards for crop in read_shard(path)]
     pictures, texts = [crop.picture for crop in crops], [crop.text for crop in crops]
     if options.grid:
-        print_grid(pictures, texts)
+        print_grid(options.model, pictures, texts)
     else:
-        calibrate(pictures, texts, ", ".join(path.name for path in options.shards))
+        source = ", ".join(path.name for path in options.shards)
+        calibrate(options.model, pictures, texts, source)
 
 
 if __name__ == "__main__":

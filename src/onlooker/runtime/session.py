@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,25 +81,32 @@ def open_session(path: Path, threads_wanted: int | None = None) -> onnxruntime.I
 class Network:
     """A network with one input, open for running.
 
-    Calls from several threads run one after another, so that their memory does not add up.
+    No more calls run at once than there are threads, so that their memory does not add up: of a
+    ``small`` network one call a thread, of any other one call, which uses all threads.
 
     Args:
         path: An ONNX file.
-        threads_wanted: Threads inside one call; None: `threads()`.
+        threads_wanted: Threads it may use; None: `threads()`.
+        small: Its calls are so short that waking another thread costs more than it brings.
 
     Attributes:
         input_shape: Sizes of the input's axes; a name or None where a size is free.
         output_shapes: The same of each output.
+        calls: How many calls may run at once.
 
     Raises:
         WeightsError: The file is not a network that ONNX Runtime can run.
     """
 
-    def __init__(self, path: Path, threads_wanted: int | None = None) -> None:
-        self._session = open_session(path, threads_wanted)
+    def __init__(
+        self, path: Path, threads_wanted: int | None = None, *, small: bool = False
+    ) -> None:
+        self._session = open_session(path, 1 if small else threads_wanted)
+        self.calls = (threads_wanted or threads()) if small else 1
+        self._turns = threading.BoundedSemaphore(self.calls)
+        self._pool = ThreadPoolExecutor(self.calls)  # starts no thread before it is used
         first = self._session.get_inputs()[0]
         self._input: str = first.name
-        self._lock = threading.Lock()
         self.input_shape: list[int | str | None] = first.shape
         self.output_shapes: list[list[int | str | None]] = [
             output.shape for output in self._session.get_outputs()
@@ -104,5 +114,18 @@ class Network:
 
     def __call__(self, inputs: npt.NDArray[np.generic]) -> list[npt.NDArray[Any]]:
         """Run it → its outputs in order."""
-        with self._lock:
+        with self._turns:
             return list(self._session.run(None, {self._input: inputs}))
+
+    def each(self, batches: Iterable[npt.NDArray[np.generic]]) -> Iterator[list[npt.NDArray[Any]]]:
+        """Run it on many inputs, on as many at once as it may → the outputs of each, in order."""
+        if self.calls == 1:
+            yield from map(self, batches)
+            return
+        running: deque[Future[list[npt.NDArray[Any]]]] = deque()
+        for batch in batches:
+            running.append(self._pool.submit(self, batch))
+            if len(running) > self.calls:
+                yield running.popleft().result()
+        while running:
+            yield running.popleft().result()

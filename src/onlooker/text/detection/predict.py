@@ -9,11 +9,9 @@ at a finer scale, for small text. Memory is bounded by the tile, not by the pict
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -22,13 +20,10 @@ import numpy.typing as npt
 from onlooker.errors import ConfigError, WeightsError
 from onlooker.hub import choose, resolve
 from onlooker.records import DetectedText, Polygon
-from onlooker.runtime.session import open_session
+from onlooker.runtime.session import Network
 from onlooker.text.detection.curves import bent, outline_around
 from onlooker.text.detection.geometry import growth
 from onlooker.text.detection.weights import WEIGHTS
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 Picture = npt.NDArray[np.uint8]
 Map = npt.NDArray[np.float32]
@@ -128,12 +123,9 @@ class TextDetector:
         self, path: Path, *, threads: int | None = None, config: DetectorConfig | None = None
     ) -> None:
         self.config = config or DetectorConfig()
-        self._session: onnxruntime.InferenceSession = open_session(path, threads)
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1 or list(inputs[0].shape[:2])[1:] != [3]:
+        self._network = Network(path, threads)
+        if self._network.input_shape[1:2] != [3] or len(self._network.output_shapes) != 1:
             raise WeightsError(f"{path} is not a text detector: expected one (N, 3, H, W) input")
-        self._input = inputs[0].name
-        self._lock = threading.Lock()
 
     @classmethod
     def load(
@@ -180,8 +172,7 @@ class TextDetector:
             picture, 0, -height % STRIDE, 0, -width % STRIDE, cv2.BORDER_REPLICATE
         )
         pixels = cv2.dnn.blobFromImage(padded)  # (1, 3, H, W) float32, [0, 255]
-        with self._lock:
-            (maps,) = self._session.run(None, {self._input: pixels})
+        (maps,) = self._network(pixels)
         return np.asarray(maps[0, 0, : (height + 1) // 2, : (width + 1) // 2], np.float32)
 
     def _find(self, picture: Picture) -> list[DetectedText]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +14,7 @@ import numpy.typing as npt
 from onlooker.errors import ConfigError, WeightsError
 from onlooker.hub import choose, resolve
 from onlooker.records.text import RecognizedText
-from onlooker.runtime.session import open_session
+from onlooker.runtime.session import Network
 from onlooker.text.charset import NUM_CLASSES
 from onlooker.text.recognition.calibration import Calibration
 from onlooker.text.recognition.crops import Crop, resize_crop, standardize
@@ -28,13 +26,12 @@ from onlooker.text.recognition.rescoring import Ranked, Rescorer
 from onlooker.text.recognition.spans import contrast, snap
 from onlooker.text.recognition.weights import LANGUAGE_MODEL, WEIGHTS
 
-if TYPE_CHECKING:
-    import onnxruntime
-
 #: Longer lines are squeezed: 1,600 pixels are some 130 letters, and cost 40 ms.
 MAX_WIDTH_PX = 1600
 #: Total width of crops that run at once: some 40 MB of activations.
 BATCH_WIDTH_PX = 4096
+#: Smaller batches would cost more for being many.
+LEAST_WIDTH_PX = 384
 #: Crops whose logits are held at a time.
 CHUNK = 256
 #: How logits become text: the best class of each column, or doubtful words weighed again with a
@@ -60,15 +57,13 @@ class TextRecognizer:
         rescorer: Rescorer | None = None,
         calibration: Calibration | None = None,
     ) -> None:
-        self._session: onnxruntime.InferenceSession = open_session(path, threads)
-        shape = self._session.get_outputs()[0].shape
-        if shape[-1] != NUM_CLASSES:
+        self._network = Network(path, threads, small=True)
+        classes = self._network.output_shapes[0][-1]
+        if classes != NUM_CLASSES:
             raise WeightsError(
-                f"{path} writes {shape[-1]} classes, but the charset has {NUM_CLASSES}; "
+                f"{path} writes {classes} classes, but the charset has {NUM_CLASSES}; "
                 "the network belongs to another version"
             )
-        self._input = self._session.get_inputs()[0].name
-        self._lock = threading.Lock()
         self._rescorer = rescorer
         self._calibration = calibration
 
@@ -208,18 +203,25 @@ class TextRecognizer:
         Args:
             pictures: As for `read_prepared`; what is None is left out.
         """
-        by_width: dict[int, list[tuple[int, Crop]]] = {}
+        by_width: dict[int, list[int]] = {}
         for index, picture in enumerate(pictures):
             if picture is not None:
-                by_width.setdefault(picture.shape[1], []).append((index, picture))
+                by_width.setdefault(picture.shape[1], []).append(index)
+        total = sum(width * len(group) for width, group in by_width.items())
+        # Several batches for each thread, so that none waits long for another.
+        at_once = min(BATCH_WIDTH_PX, max(LEAST_WIDTH_PX, total // (2 * self._network.calls)))
+        parts: list[list[int]] = []
         for width, group in by_width.items():
-            step = max(1, BATCH_WIDTH_PX // width)
-            for start in range(0, len(group), step):
-                part = group[start : start + step]
-                batch = standardize(np.stack([picture for _, picture in part]))[:, None]
-                with self._lock:
-                    (logits,) = self._session.run(None, {self._input: batch})
-                yield [index for index, _ in part], logits
+            step = max(1, at_once // width)
+            parts += [group[start : start + step] for start in range(0, len(group), step)]
+
+        def batch(part: list[int]) -> npt.NDArray[np.float32]:
+            shown = [picture for i in part if (picture := pictures[i]) is not None]
+            return standardize(np.stack(shown))[:, None]
+
+        outputs = self._network.each(batch(part) for part in parts)
+        for part, (logits,) in zip(parts, outputs, strict=True):
+            yield part, logits
 
 
 def _prepared(crops: Sequence[Crop]) -> list[Crop | None]:

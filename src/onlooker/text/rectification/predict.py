@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from onlooker.errors import WeightsError
 from onlooker.hub import choose, resolve
-from onlooker.runtime.session import open_session
+from onlooker.runtime.session import Network
 from onlooker.text.recognition.crops import standardize
 from onlooker.text.rectification.geometry import (
     DIRECTIONS,
@@ -23,9 +21,6 @@ from onlooker.text.rectification.geometry import (
     squash,
 )
 from onlooker.text.rectification.weights import WEIGHTS
-
-if TYPE_CHECKING:
-    import onnxruntime
 
 #: Crops that run at once: some 30 MB of activations.
 _BATCH = 128
@@ -56,11 +51,9 @@ class TextRectifier:
     """
 
     def __init__(self, path: Path, *, threads: int | None = None) -> None:
-        self._session: onnxruntime.InferenceSession = open_session(path, threads)
-        if self._session.get_inputs()[0].shape[1:] != [2, SIDE_PX, SIDE_PX]:
+        self._network = Network(path, threads, small=True)
+        if self._network.input_shape[1:] != [2, SIDE_PX, SIDE_PX]:
             raise WeightsError(f"{path} is no rectifier of this version; install Onlooker again")
-        self._input = self._session.get_inputs()[0].name
-        self._lock = threading.Lock()
 
     @classmethod
     def load(cls, name: str = "outline.synth1", *, threads: int | None = None) -> TextRectifier:
@@ -94,8 +87,7 @@ class TextRectifier:
             inputs[:, 0] = standardize(np.stack([squash(crops[i]) for i in part]))
             sizes = np.array([crops[i].shape[1::-1] for i in part], np.float32)  # width, height
             inputs[:, 1] = np.log(sizes[:, 0] / sizes[:, 1])[:, None, None]
-            with self._lock:
-                logits, outlines = self._session.run(None, {self._input: inputs})
+            logits, outlines = self._network(inputs)
             odds = np.exp(logits - logits.max(axis=1, keepdims=True))
             odds /= odds.sum(axis=1, keepdims=True)
             outlines = outlines.reshape(-1, DIRECTIONS, 2 * EDGE_POINTS, 2) * sizes[:, None, None]
