@@ -3,8 +3,9 @@
     python recipes/text.recognition/ctc/calibrate.py build/words/words-00000.npz
 
 Takes shards of rendered words that were kept out of training (the first is), reads them with the
-shipped recogniser (or another, ``--model``), and writes `onlooker/text/recognition/calibration.json`. Half of the crops fit
-the map whose error is printed, all of them the one that is written.
+shipped recogniser (or another, ``--model``), and writes
+`onlooker/text/recognition/calibration.json`. Half of the crops fit the map whose error is printed,
+all of them the one that is written.
 
     python recipes/text.recognition/ctc/calibrate.py build/words/words-00000.npz --grid
 
