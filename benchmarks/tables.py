@@ -58,6 +58,41 @@ def reader(result: dict[str, Any]) -> list[str]:
     return lines
 
 
+def pages(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "| pages at 150 dpi | system | n | CER, % | CER line by line, % | s / page |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind, rows in result["dpi"]["150"].items():
+        for system, row in rows.items():
+            first, _, rest = system.partition(" ")
+            lines.append(
+                f"| {kind} | {NAMES.get(first, first)} {rest}".rstrip()
+                + f" | {row['n']} | {100 * row['metrics']['cer']:.2f} "
+                f"| {100 * row['metrics']['cer_lines']:.2f} | {row['seconds_mean']:.2f} |"
+            )
+    return [
+        *lines,
+        "",
+        "Skewed by up to 3 degrees, noise, JPEG 40; line by line: whatever the order. One run; "
+        f"{where(result)}; `python benchmarks/pages.py`.",
+    ]
+
+
+def scene_text_reg(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "| scenes | finding words | reading them | found, hmean % | right, % | s / picture |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {SCENES[row['data']]}, {row['n']} | {row['detection']} | {row['reading']} "
+        f"| {percent(row['detection_hmean'])} | {percent(row['words_hmean'])} "
+        f"| {row['seconds_a_picture']:.2f} |"
+        for row in result["scenes"]
+    ]
+    return [*lines, "", f"{result['date']}; `python benchmarks/scene_text_reg.py`."]
+
+
 def ingest(result: dict[str, Any]) -> list[str]:
     lines = ["| what | figure |", "|---|---|"]
     if "ingest" in result:
@@ -119,6 +154,8 @@ def install(result: dict[str, Any]) -> list[str]:
 
 TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "reader": reader,
+    "pages": pages,
+    "scene_text_reg": scene_text_reg,
     "ingest": ingest,
     "search": search,
     "install": install,
