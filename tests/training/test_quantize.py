@@ -74,3 +74,10 @@ def test_a_network_without_inner_layers_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="no layers between"):
         quantize(tmp_path / "float.onnx", tmp_path / "bytes.onnx", batches(2))
     assert not (tmp_path / "bytes.onnx").exists()
+
+
+def test_ranges_need_a_batch(tmp_path: Path) -> None:
+    export(Branches(), tmp_path / "float.onnx")
+    with pytest.raises(WeightsError, match="without a batch"):
+        quantize(tmp_path / "float.onnx", tmp_path / "bytes.onnx", [])
+    assert not (tmp_path / "bytes.onnx").exists()

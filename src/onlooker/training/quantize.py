@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,8 @@ def quantize(path: Path, out: Path, batches: Iterable[Batch], *, sums: bool = Fa
             if node.op_type == "MatMul" and constants.isdisjoint(node.input)
         }
         reader = _Reader(graph.input[0].name, batches)
+        if reader.is_empty:
+            raise WeightsError(f"{path} cannot be quantized without a batch that tells its ranges")
         quantization.quantize_static(
             str(plain),
             str(out),
@@ -94,7 +97,10 @@ def quantize(path: Path, out: Path, batches: Iterable[Batch], *, sums: bool = Fa
 class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
     def __init__(self, name: str, batches: Iterable[Batch]) -> None:
         self._name = name
-        self._batches: Iterator[Batch] = iter(batches)
+        rest: Iterator[Batch] = iter(batches)
+        first = list(islice(rest, 1))
+        self.is_empty = not first
+        self._batches = chain(first, rest)
 
     def get_next(self) -> dict[str, Any] | None:
         """Return the next batch, None after the last."""

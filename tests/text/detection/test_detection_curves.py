@@ -167,6 +167,38 @@ def test_what_a_curve_covers_is_exact():
     assert shared == pytest.approx(30 * 150 * 1.3, rel=0.01)
 
 
+def small_words(centre, columns, rows):
+    """Fill a block with words of 90 x 20 pixels."""
+    x, y = centre
+    return [
+        word_of(straight(90, 20, 0, at=(x + 100 * (i - (columns - 1) / 2), y + 25 * j)))
+        for i in range(columns)
+        for j in range(-(rows // 2), rows - rows // 2)
+    ]
+
+
+def test_a_block_of_small_words_is_no_large_word():
+    block = word_of(straight(300, 100, 0, at=(450, 450)))
+    inside = small_words((450, 438), 3, 4)
+    assert predict._without_blocks([block], inside) == []
+    assert predict._without_blocks([block], inside[:3]) == [block]  # too few
+    letters = [word_of(straight(60, 90, 0, at=(330 + 80 * i, 450))) for i in range(4)]
+    assert predict._without_blocks([block], letters) == [block]
+
+
+@pytest.mark.parametrize(
+    "large",
+    [arc(220, 50, -2.6, 2.6), straight(1000, 90, -40, at=(450, 450))],
+    ids=["ring", "diagonal"],
+)
+def test_small_words_beside_a_large_one_do_not_make_it_a_block(large):
+    """They lie in the box around it, not on it."""
+    word = word_of(large)
+    beside = small_words((450, 450), 3, 10) if len(large) > 4 else small_words((700, 650), 4, 10)
+    assert sum(map(predict._area, beside)) > 0.3 * predict._area(word)
+    assert predict._without_blocks([word], beside) == [word]
+
+
 @pytest.mark.parametrize("turn", [0.0, 0.7, -0.7])
 @pytest.mark.parametrize("reach", [0.6, 1.5, 2.2])
 def test_the_rectangle_around_a_curve_runs_as_its_text(turn, reach):

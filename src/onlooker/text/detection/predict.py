@@ -334,10 +334,16 @@ def _without_blocks(words: list[_Word], finer: list[_Word]) -> list[_Word]:
     kept = []
     for word in words:
         low, high = word.corners.min(axis=0), word.corners.max(axis=0)
-        inside = (middles > low).all(axis=1) & (middles < high).all(axis=1)
-        inside &= heights < _SMALLER * _height(word)
-        filled = float(areas[inside].sum()) >= _FILLED * _area(word)
-        if int(inside.sum()) < _MANY or not filled:
+        near = (middles > low).all(axis=1) & (middles < high).all(axis=1)
+        near &= heights < _SMALLER * _height(word)
+        # The box around a slanting word, or one on a ring, holds what does not lie on the word.
+        outline = word.corners.astype(np.float32)
+        inside = [
+            i
+            for i in np.flatnonzero(near)
+            if cv2.pointPolygonTest(outline, middles[i].tolist(), False) > 0
+        ]
+        if len(inside) < _MANY or float(areas[inside].sum()) < _FILLED * _area(word):
             kept.append(word)
     return kept
 
