@@ -45,7 +45,7 @@ class PublishedWordReader:
         """Load the shipped networks.
 
         Args:
-            threads: Threads inside one call; None: as many as Onlooker may use.
+            threads: Threads that may be used; None: as many as Onlooker may use.
 
         Raises:
             WeightsError: A file is missing or damaged.

@@ -80,7 +80,7 @@ class TextRecognizer:
 
         Args:
             name: A key of ``WEIGHTS``.
-            threads: Threads inside one call; None: as many as Onlooker may use.
+            threads: Threads that may be used; None: as many as Onlooker may use.
             decoding: ``lm`` weighs doubtful words again with a language model; ``greedy`` takes
                 what the network writes.
             lexicon: Words that are expected; needs ``lm``.

@@ -61,7 +61,7 @@ class TextRectifier:
 
         Args:
             name: A key of ``WEIGHTS``.
-            threads: Threads inside one call; None: as many as Onlooker may use.
+            threads: Threads that may be used; None: as many as Onlooker may use.
 
         Raises:
             WeightsError: Unknown name, or the file is missing or damaged.
