@@ -9,13 +9,12 @@ import pytest
 
 from onlooker.records import Polygon, RecognizedText, TextWord
 from onlooker.text.rectification.curved import (
-    STRIP_PX,
     is_curved,
     read_along,
     strip_along,
     turned_over,
 )
-from onlooker.text.rectification.geometry import Picture, outline_of, size_of, stretch_of
+from onlooker.text.rectification.geometry import STRIP_PX, Picture, outline_of, size_of, stretch_of
 
 CENTRE, RADIUS, THICK = 150.0, 100.0, 30.0
 

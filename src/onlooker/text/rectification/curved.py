@@ -9,6 +9,7 @@ import numpy as np
 
 from onlooker.records import Polygon, RecognizedText
 from onlooker.text.rectification.geometry import (
+    STRIP_PX,
     Picture,
     Points,
     grown,
@@ -17,8 +18,6 @@ from onlooker.text.rectification.geometry import (
     strip_of,
 )
 
-STRIP_PX = 48
-"""Height of the strips: the recogniser sees 32 of it."""
 MARGIN = (0.15, 0.08)
 """By how much strips are longer and higher than what was detected, in its heights: as much as crops
 of straight places."""

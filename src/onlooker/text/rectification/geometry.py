@@ -27,6 +27,8 @@ EDGE_POINTS = 5
 DIRECTIONS = 4
 #: Side of the square to which a crop is squashed before it is looked at.
 SIDE_PX = 64
+#: Height of the strips that are read: the recogniser sees 32 of it, smoothed from these.
+STRIP_PX = 48
 #: Longest strip, in heights: some 60 letters.
 _LONGEST = 40.0
 

@@ -14,6 +14,7 @@ from onlooker.text.lines import corners_of
 from onlooker.text.recognition.drafts import Draft, Read, drafts_of
 from onlooker.text.rectification.geometry import (
     EDGE_POINTS,
+    STRIP_PX,
     Picture,
     Points,
     direction_of,
@@ -24,8 +25,6 @@ from onlooker.text.rectification.geometry import (
 )
 from onlooker.text.rectification.predict import TextRectifier
 
-#: Height of the strips that are read: the recogniser sees 32 of it, smoothed from these.
-STRIP_PX = 48
 #: Outlines are widened by these shares of their thickness: the recogniser expects some air.
 _MARGIN = (0.12, 0.1)
 #: Of a crop that seems to run to the right, a strip has to be read so much more surely than the
@@ -42,8 +41,6 @@ _QUARTERLY = 0.2
 #: height changes nothing.
 _LEVEL = 0.04
 _FILLS = 0.3
-
-
 #: Crops that are cut out at once: bounds memory.
 _CHUNK = 64
 
