@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from onlooker.metrics import iou, polygon_area
-from onlooker.text.detection import predict
+from onlooker.text.detection import curves, predict
 from onlooker.text.detection.curves import EDGE_POINTS, bent
 from onlooker.text.detection.geometry import shrink_outlines
 from onlooker.text.detection.predict import DetectorConfig, cores
@@ -124,6 +124,22 @@ def test_other_shapes_are_not_taken_for_curves():
     ring = np.zeros((200, 200), np.uint8)
     cv2.circle(ring, (100, 100), 80, (1,), 12)
     assert bent(outer_contour(ring)) is None
+
+
+def test_what_winds_on_is_passed_over_at_once(monkeypatch):
+    def walk(mask):
+        raise AssertionError("walked along it")
+
+    monkeypatch.setattr(curves, "_way", walk)
+    cells = np.zeros((CELLS, CELLS), np.uint8)
+    for row, y in enumerate(range(5, CELLS - 25, 20)):
+        cells[y : y + 9, 5 : CELLS - 5] = 1
+        side = 5 if row % 2 else CELLS - 14
+        cells[y : y + 29, side : side + 9] = 1
+    assert bent(outer_contour(cells)) is None
+    frame = np.zeros_like(cells)
+    cv2.ellipse(frame, (CELLS // 2, CELLS // 2), (200, 200), 0, 0, 330, 1, 6)
+    assert bent(outer_contour(frame)) is None
 
 
 def test_random_blobs_give_nothing_odd():

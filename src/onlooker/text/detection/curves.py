@@ -30,6 +30,9 @@ _HOLLOW = 0.84
 _LONG = (2.4, 3.6)
 """Least length of a curved core in its own thickness: of words twice as long as high; shorter ones
 than the second must rise twice as much, for one odd letter makes up more of them."""
+_LONGEST = 80.0
+"""Greatest length of a curved core in its own thickness: some 75 letters. What winds on (frames,
+ornaments) is no word, and to walk along it costs seconds."""
 _THIN_CELLS = 0.9
 """Thickness, between the middles of the outer cells, under which a core is too coarse to tell a
 curve: words of 7 px."""
@@ -100,7 +103,7 @@ def bent(contour: npt.NDArray[np.int32]) -> Band | None:
     if max(width, height) > 3 * min(width, height) and not _sags(mask, max(width, height)):
         return None
     across = 2 * float(cv2.distanceTransform(mask, cv2.DIST_L2, 3).max())
-    if int(mask.sum()) < 0.7 * _LONG[0] * across**2:
+    if not 0.7 * _LONG[0] * across**2 <= int(mask.sum()) <= _LONGEST * across**2:
         return None
     factor = max(1.0, across / _CELLS_ACROSS)
     if factor > 1:
