@@ -190,3 +190,22 @@ def test_distributions_run_along_the_crop(recognizer: TextRecognizer) -> None:
     seen, nothing = recognizer.distributions([word("EXIT"), np.zeros((0, 3, 3), np.uint8)])
     assert np.exp(seen).sum(axis=1) == pytest.approx(np.ones(len(seen)), abs=1e-4)
     assert nothing.shape == (0, seen.shape[1])
+
+
+@pytest.mark.weights
+def test_drafts_once_weighed_are_readings_on_one_thread_or_two(recognizer: TextRecognizer) -> None:
+    noise = np.random.default_rng(0)
+    crops = [np.zeros((0, 9, 3), np.uint8)]
+    for text in ["Street", "No. 17", "Öffnung", "l0Il", "a"] * 12:
+        shaken = word(text).astype(np.float64) + noise.normal(0, 60, word(text).shape)
+        crops.append(cv2.GaussianBlur(shaken.clip(0, 255).astype(np.uint8), (0, 0), 1.2))
+    wanted = recognizer(crops)
+    for count in (1, 2):
+        drafts = TextRecognizer.load(threads=count).draft(crops)
+        weighed = [draft.weigh() for draft in drafts]
+        assert [one.text for one in weighed] == [one.text for one in wanted]
+        np.testing.assert_allclose(
+            [one.confidence for one in weighed], [one.confidence for one in wanted], atol=1e-4
+        )
+    assert any(a.reading.text != b.text for a, b in zip(drafts, wanted, strict=True))
+    assert [one.weigh() for one in drafts] == weighed  # as often as one likes

@@ -146,7 +146,8 @@ class TextRecognizer:
             for index, row, edges, one in zip(
                 indices, logits, borders, decode_greedy(logits), strict=True
             ):
-                found[index] = Draft(one, partial(self._weighed, row, edges, one))
+                # A copy: one draft that is kept shall not keep what the whole batch saw.
+                found[index] = Draft(one, partial(self._weighed, row.copy(), edges, one))
         return found
 
     def _weighed(
