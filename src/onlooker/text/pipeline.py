@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Picture = npt.NDArray[np.uint8]
 
-VERSION = "5"
+VERSION = "6"
 """Of the steps around the networks: raise it whenever pages may come out otherwise."""
 TURN_PLACES = 4
 """A picture with fewer places is not looked at from the side: a lone tall box is tried anyway."""

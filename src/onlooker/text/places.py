@@ -33,7 +33,8 @@ class PlacesConfig:
         margin: By how much a crop is wider and higher on each side than what was detected, in
             heights of the word. The detector's edges tend to lie on the letters.
         tall_aspect: Height : width from which a crop is tried as text that runs up or down.
-        hopeless: Drafts with less confidence are not weighed: of 200 such, none became sure.
+        hopeless: Drafts with less confidence are not weighed: of 250 such in 113 scenes one became
+            sure. A lexicon does not mend them either.
         doubtful: Readings with less confidence are tried along the word's outline, too.
         sure: A draft of ``long`` letters and more with this confidence says which way is up,
         long: as letters upside down often look like others, but words seldom.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from onlooker.errors import WeightsError
 from onlooker.hub import choose, resolve
@@ -22,8 +23,8 @@ from onlooker.text.rectification.geometry import (
 )
 from onlooker.text.rectification.weights import WEIGHTS
 
-#: Crops that run at once: some 30 MB of activations.
-_BATCH = 128
+#: Crops of a call: some 4 MB of activations.
+_BATCH = 16
 #: Directions less likely than this are not drawn.
 _UNLIKELY = 0.1
 
@@ -81,13 +82,10 @@ class TextRectifier:
         """
         found: list[list[WordOutline]] = [[] for _ in crops]
         filled = [i for i, crop in enumerate(crops) if crop.size]
-        for start in range(0, len(filled), _BATCH):
-            part = filled[start : start + _BATCH]
-            inputs = np.empty((len(part), 2, SIDE_PX, SIDE_PX), np.float32)
-            inputs[:, 0] = standardize(np.stack([squash(crops[i]) for i in part]))
-            sizes = np.array([crops[i].shape[1::-1] for i in part], np.float32)  # width, height
-            inputs[:, 1] = np.log(sizes[:, 0] / sizes[:, 1])[:, None, None]
-            logits, outlines = self._network(inputs)
+        parts = [filled[start : start + _BATCH] for start in range(0, len(filled), _BATCH)]
+        outputs = self._network.each(_inputs([crops[i] for i in part]) for part in parts)
+        for part, (logits, outlines) in zip(parts, outputs, strict=True):
+            sizes = _sizes([crops[i] for i in part])
             odds = np.exp(logits - logits.max(axis=1, keepdims=True))
             odds /= odds.sum(axis=1, keepdims=True)
             outlines = outlines.reshape(-1, DIRECTIONS, 2 * EDGE_POINTS, 2) * sizes[:, None, None]
@@ -99,3 +97,17 @@ class TextRectifier:
                         points = outlines[row, direction]
                         found[index].append(WordOutline(points, float(odds[row, direction])))
         return found
+
+
+def _inputs(crops: Sequence[Picture]) -> npt.NDArray[np.float32]:
+    """Bring crops to the network's input ``(N, 2, SIDE_PX, SIDE_PX)``."""
+    inputs = np.empty((len(crops), 2, SIDE_PX, SIDE_PX), np.float32)
+    inputs[:, 0] = standardize(np.stack([squash(crop) for crop in crops]))
+    sizes = _sizes(crops)
+    inputs[:, 1] = np.log(sizes[:, 0] / sizes[:, 1])[:, None, None]
+    return inputs
+
+
+def _sizes(crops: Sequence[Picture]) -> npt.NDArray[np.float32]:
+    """Return width and height of each crop ``(N, 2)``."""
+    return np.array([crop.shape[1::-1] for crop in crops], np.float32)

@@ -33,6 +33,9 @@ _GAIN = 0.03
 #: A crop that runs to the right for sure and is read so surely needs no other look.
 _SURE = 0.97
 _RIGHT = 0.8
+#: Readings with less confidence of places that lie as they were read are not mended by their
+#: outline: of 110 such in 50 street scenes one.
+_LOST = 0.5
 #: Of a crop read in several ways, drafts so much less sure than the surest are not weighed.
 _NEAR = 0.2
 #: A word that runs within this slope of a quarter turn is read from the turned crop, too.
@@ -171,6 +174,11 @@ def _candidates(
             sure = known[index].reading.confidence >= _SURE
             if sure and outlines[0].confidence >= _RIGHT:
                 continue
+            if not every_way:
+                # A word that lies as it was read: what is read otherwise, but badly, stays so.
+                if known[index].reading.text and known[index].reading.confidence < _LOST:
+                    continue
+                outlines = outlines[:1]
         points = [outline.points for outline in outlines]
         if len(points) == 1 and every_way:  # of many signs both ways up look like text
             points.append(half_turned(points[0]))
