@@ -128,9 +128,14 @@ class Network:
             yield from map(self, batches)
             return
         running: deque[Future[list[npt.NDArray[Any]]]] = deque()
+        held: list[npt.NDArray[np.generic]] = []  # the last one, which this thread runs itself
         for batch in batches:
-            running.append(self._pool.submit(self, batch))
-            if len(running) > self.calls:
+            for earlier in held:
+                running.append(self._pool.submit(self, earlier))
+            held = [batch]
+            if len(running) >= self.calls:
                 yield running.popleft().result()
+        last = [self(batch) for batch in held]
         while running:
             yield running.popleft().result()
+        yield from last

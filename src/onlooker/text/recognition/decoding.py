@@ -14,6 +14,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -123,50 +124,43 @@ def beam_search(log_probabilities: Floats, beam: int = BEAM) -> list[Candidate]:
         log_probabilities: Of one crop ``(T, classes)``; see `log_softmax`.
         beam: Prefixes kept at each column, and texts returned at most.
     """
-    # Prefix → log probabilities of its alignments that end in a blank, and in its last class.
-    beams: dict[tuple[int, ...], tuple[float, float]] = {(): (0.0, _NEVER)}
+    # Prefix → log probabilities of its alignments that end in a blank, in its last class, in any.
+    beams: dict[tuple[int, ...], tuple[float, float, float]] = {(): (0.0, _NEVER, 0.0)}
     best = np.argpartition(-log_probabilities, _CLASSES, axis=1)[:, :_CLASSES]
     likely = np.take_along_axis(log_probabilities, best, axis=1)
     for column, values, blank in zip(
         best.tolist(), likely.tolist(), log_probabilities[:, BLANK].tolist(), strict=True
     ):
         if blank > _IDLE:
-            beams = {p: (_add(b, n) + blank, _NEVER) for p, (b, n) in beams.items()}
+            beams = {p: (all_ + blank, _NEVER, all_ + blank) for p, (_, _, all_) in beams.items()}
             continue
         row = dict(zip(column, values, strict=True))
         extending = [(c, v) for c, v in row.items() if c != BLANK and v > _LEAST]
-        grown: dict[tuple[int, ...], tuple[float, float]] = {}
-        for prefix, (ends_blank, ends_class) in beams.items():
-            whole = _add(ends_blank, ends_class)
+        kept = {
+            p: (all_ + blank, ends_class + row.get(p[-1], _NEVER) if p else _NEVER)
+            for p, (_, ends_class, all_) in beams.items()
+        }
+        grown: list[tuple[float, tuple[int, ...], float, float]] = []
+        for prefix, (ends_blank, _, all_) in beams.items():
             last = prefix[-1] if prefix else BLANK
-            repeated = row.get(last, _NEVER) if prefix else _NEVER
-            _pour(grown, prefix, whole + blank, ends_class + repeated)
             for symbol, value in extending:
-                start = ends_blank if symbol == last else whole
-                _pour(grown, (*prefix, symbol), _NEVER, start + value)
+                start = (ends_blank if symbol == last else all_) + value
+                longer = (*prefix, symbol)
+                if longer in kept:
+                    before, ends_class = kept[longer]
+                    kept[longer] = before, _add(ends_class, start)
+                else:  # from no other prefix
+                    grown.append((start, longer, _NEVER, start))
+        grown += [(_add(b, c), prefix, b, c) for prefix, (b, c) in kept.items()]
         if len(grown) > beam:
-            kept = sorted(grown.items(), key=lambda item: -_add(*item[1]))[:beam]
-            beams = dict(kept)
-        else:
-            beams = grown
-    found = sorted(((_add(*ends), prefix) for prefix, ends in beams.items()), reverse=True)
+            grown.sort(key=itemgetter(0), reverse=True)
+        beams = {prefix: (b, c, all_) for all_, prefix, b, c in grown[:beam]}
+    found = sorted(((all_, prefix) for prefix, (_, _, all_) in beams.items()), reverse=True)
     return [
         Candidate("".join(CHARSET[c - 1] for c in prefix), value)
         for value, prefix in found
         if value > _NEVER
     ]
-
-
-def _pour(
-    beams: dict[tuple[int, ...], tuple[float, float]],
-    prefix: tuple[int, ...],
-    ends_blank: float,
-    ends_class: float,
-) -> None:
-    before = beams.get(prefix)
-    if before is not None:
-        ends_blank, ends_class = _add(before[0], ends_blank), _add(before[1], ends_class)
-    beams[prefix] = (ends_blank, ends_class)
 
 
 def _add(a: float, b: float) -> float:
