@@ -21,7 +21,7 @@ import numpy as np
 
 from onlooker.errors import ConfigError
 from onlooker.text.charset import CHARSET
-from onlooker.text.pipeline import split_words
+from onlooker.text.crops import split_words
 from onlooker.text.recognition.evaluate import MODEL
 from onlooker.text.recognition.predict import TextRecognizer
 from onlooker.text.synthesis.corpus import Corpus

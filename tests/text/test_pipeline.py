@@ -6,8 +6,9 @@ import pytest
 import onlooker.text
 from onlooker.errors import ConfigError, MediaError
 from onlooker.records import DetectedText, Page, RecognizedText
+from onlooker.text.crops import cut_out, grown, split_words
 from onlooker.text.lines import corners_of
-from onlooker.text.pipeline import ReaderConfig, TextReader, cut_out, grown, split_words
+from onlooker.text.pipeline import ReaderConfig, TextReader
 from onlooker.text.places import PlacesConfig
 from onlooker.text.recognition.drafts import Draft
 

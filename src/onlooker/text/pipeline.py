@@ -12,10 +12,7 @@ import numpy.typing as npt
 from onlooker.errors import ConfigError, MediaError
 from onlooker.records import DetectedText, Page, Polygon, Producer, RecognizedText, TextWord
 from onlooker.text.alphabets import ALTERNATIONS, alternations, is_foreign
-from onlooker.text.crops import cut_out as cut_out
-from onlooker.text.crops import grown as grown
-from onlooker.text.crops import size_of, turned_back
-from onlooker.text.crops import split_words as split_words
+from onlooker.text.crops import size_of, split_words, turned_back
 from onlooker.text.lines import Strip, corners_of, group_lines, strips_of
 from onlooker.text.marks import is_figure, marks_of
 from onlooker.text.places import PlaceReader, PlacesConfig
@@ -173,35 +170,40 @@ class TextReader:
         height, width = pixels.shape[:2]
         if not height or not width:
             return Page(width, height, ())
-        words, unread, stands = self._look(pixels)
+        found = find_places(self.detector, pixels)
+        stands = self._stands(found)
+        words, unread = self._look(pixels, found, straighten=stands)
         if not stands:
             # The detector sees lines that run up or down as piles of letters, or in parts. In the
             # picture turned by a quarter they are words, though maybe upside down, which is found
             # out there.
-            other_words, other_unread, _ = self._look(np.ascontiguousarray(np.rot90(pixels)))
+            side = np.ascontiguousarray(np.rot90(pixels))
+            other = find_places(self.detector, side)
+            other_words, other_unread = self._look(side, other, straighten=self._stands(other))
             if _legible(other_words) <= _legible(words):
-                words, unread, _ = self._look(pixels, straighten=True)
+                words, unread = self._look(pixels, found, straighten=True)
             else:
                 words = [replace(w, polygon=turned_back(w.polygon, width)) for w in other_words]
                 unread = [replace(t, polygon=turned_back(t.polygon, width)) for t in other_unread]
         return Page(width, height, group_lines(words), tuple(unread))
 
-    def _look(
-        self, pixels: Picture, *, straighten: bool = False
-    ) -> tuple[list[TextWord], list[DetectedText], bool]:
-        """Find and read words; those that lie otherwise only where lines run to the right.
-
-        Returns:
-            The words, the places that could not be read, and whether lines seem to run to the right
-            (or the left) rather than up or down.
-        """
-        found = find_places(self.detector, pixels)
+    def _stands(self, found: Sequence[DetectedText]) -> bool:
+        """Say whether lines seem to run to the right (or the left) rather than up or down."""
         sizes = [size_of(corners_of(place.polygon)) for place in found]
         wide = sum(width >= self.config.places.tall_aspect * height for width, height in sizes)
-        stands = len(found) < TURN_PLACES or wide >= TURN_WIDE * len(found)
+        return len(found) < TURN_PLACES or wide >= TURN_WIDE * len(found)
+
+    def _look(
+        self, pixels: Picture, found: Sequence[DetectedText], *, straighten: bool
+    ) -> tuple[list[TextWord], list[DetectedText]]:
+        """Read places; those that lie otherwise only where asked to.
+
+        Returns:
+            The words, and the places that could not be read.
+        """
         on_curves, others = self._read_curves(pixels, found)
         in_lines, alone = self._read_lines(pixels, others)
-        read = self._places.read(pixels, alone, straighten=stands or straighten)
+        read = self._places.read(pixels, alone, straighten=straighten)
         readings = [
             (place, polygon, reading, alternations(reading.text))
             for place, polygon, reading in (*on_curves, *in_lines, *read)
@@ -221,7 +223,7 @@ class TextReader:
                 words.extend(split_words(reading, polygon))
             else:
                 unread.append(place)
-        return words, unread, stands
+        return words, unread
 
     def _read_curves(
         self, pixels: Picture, found: Sequence[DetectedText]

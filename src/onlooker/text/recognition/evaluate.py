@@ -14,8 +14,8 @@ from onlooker.hub import choose
 from onlooker.media.image import read_image
 from onlooker.metrics import EvaluationConfig, Report
 from onlooker.text.charset import unreadable
+from onlooker.text.crops import cut_out
 from onlooker.text.lines import corners_of
-from onlooker.text.pipeline import cut_out
 from onlooker.text.recognition.datasets import LABELS_NAME, read_labels
 from onlooker.text.recognition.lexicon import Lexicon
 from onlooker.text.recognition.metrics import (
