@@ -13,7 +13,13 @@ from onlooker.errors import ConfigError, WeightsError  # noqa: E402
 from onlooker.text.charset import NUM_CLASSES, encode  # noqa: E402
 from onlooker.text.recognition.data import augment, fits, make_batch, training_width  # noqa: E402
 from onlooker.text.recognition.export import export, export_run  # noqa: E402
-from onlooker.text.recognition.model import CTCRecognizer, ModelConfig, grow  # noqa: E402
+from onlooker.text.recognition.model import (  # noqa: E402
+    CRNN,
+    CTCRecognizer,
+    ModelConfig,
+    grow,
+    take_features,
+)
 from onlooker.text.recognition.predict import TextRecognizer  # noqa: E402
 from onlooker.text.recognition.train import loss_of  # noqa: E402
 
@@ -86,3 +92,20 @@ def test_a_grown_network_first_computes_what_the_smaller_one_did() -> None:
         assert torch.allclose(large.eval()(crops), small(crops), atol=1e-5)
     with pytest.raises(ConfigError, match="cannot grow"):
         grow(CTCRecognizer(SMALL), large.state_dict())
+
+
+def test_a_crnn_takes_the_convolutions_of_a_trained_network_and_nothing_else() -> None:
+    source, target = CTCRecognizer(SMALL), CRNN(replace(SMALL, name="crnn"))
+    with torch.no_grad():
+        for value in source.parameters():
+            value.add_(0.1)
+    before = {name: value.clone() for name, value in target.state_dict().items()}
+    take_features(target, source.state_dict())
+    for name, value in target.state_dict().items():
+        if name.startswith(("features.", "collapse.")):
+            assert torch.equal(value, source.state_dict()[name])
+        else:
+            assert torch.equal(value, before[name])
+    wider = CTCRecognizer(replace(SMALL, blocks=(1, 1, 2)))
+    with pytest.raises(ConfigError, match="must be those of the network"):
+        take_features(target, wider.state_dict())
