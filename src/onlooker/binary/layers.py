@@ -42,8 +42,9 @@ class Binarization:
         activation: One of ``ACTIVATIONS``.
         clip: Of ``sign``: gradients pass where |x| ≤ clip.
         bits: Of ``dorefa``: bits of activations and weights.
-        scaling: ``none``; ``bireal``: outputs are multiplied by the mean |w| of their filter (Liu
-            et al. 2018); ``xnor``: by the mean |x| under the filter as well (Rastegari et al. 2016).
+        scaling: ``none``; ``bireal``: outputs are multiplied by the mean |w| of their filter
+            (Liu et al. 2018); ``xnor``: by the mean |x| under the filter as well (Rastegari et al.
+            2016).
         padding_value: What convolutions pad with behind the quantizer, −1 or 0.
     """
 
@@ -240,7 +241,9 @@ class _SignConvolution(torch.autograd.Function):  # type: ignore[misc]
         return torch.conv2d(signs, filters, None, stride, inner, dilation, groups)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
+    def backward(
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         values, signs, filters = ctx.saved_tensors
         stride, padding, dilation, groups = ctx.geometry
         of_values = of_weight = None

@@ -12,15 +12,24 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from onlooker.binary.layers import Binarization, BinaryConv2d, BinaryLinear, draw_weights
+from onlooker.binary.layers import Binarization, BinaryConv2d, BinaryLinear
+from onlooker.binary.models.stems import build_stem, scaled
 from onlooker.errors import ConfigError
 
 
 class LeNet(nn.Module):  # type: ignore[misc]
-    """Digits (N, 1, 28, 28) → logits: a float convolution, a binary one, a binary layer, a float one."""
+    """Digits (N, 1, 28, 28) → logits: float and binary convolution, binary and float layer."""
 
-    def __init__(self, binarization: Binarization, classes: int = 10) -> None:
+    def __init__(
+        self,
+        binarization: Binarization,
+        classes: int = 10,
+        stem: str = "digits",
+        width: float = 1.0,
+    ) -> None:
         super().__init__()
+        if stem != "digits" or width != 1.0:
+            raise ConfigError(f"LeNet has stem 'digits' and width 1, not {stem!r} and {width}")
         self.features = nn.Sequential(
             nn.Conv2d(1, 64, 5),
             nn.Tanh(),
@@ -64,15 +73,18 @@ class Unit(nn.Module):  # type: ignore[misc]
 
 
 class ResNet18(nn.Module):  # type: ignore[misc]
-    """ResNet-18 for pictures of 32 × 32: 3×3 stem, four stages of two units."""
+    """Picture → logits: four stages of two units."""
 
-    def __init__(self, binarization: Binarization, classes: int = 10, width: float = 1.0) -> None:
+    def __init__(
+        self,
+        binarization: Binarization,
+        classes: int = 1000,
+        stem: str = "imagenet",
+        width: float = 1.0,
+    ) -> None:
         super().__init__()
-        widths = [round(base * width) for base in (64, 128, 256, 512)]
-        if widths[0] < 1:
-            raise ConfigError(f"width must be positive, not {width}")
-        self.input_norm = nn.BatchNorm2d(3, affine=False)
-        self.stem = nn.Conv2d(3, widths[0], 3, 1, 1, bias=False)
+        widths = [scaled(base, width) for base in (64, 128, 256, 512)]
+        self.stem = build_stem(stem, widths[0])
         units: list[nn.Module] = []
         inputs = widths[0]
         for stage, outputs in enumerate(widths):
@@ -84,9 +96,8 @@ class ResNet18(nn.Module):  # type: ignore[misc]
         self.relu = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.head = nn.Linear(inputs, classes)
-        draw_weights(self.stem.weight)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map (N, 3, H, W) to logits (N, classes)."""
-        maps = self.body(self.stem(self.input_norm(pictures)))
+        maps = self.body(self.stem(pictures))
         return self.head(torch.flatten(self.pool(self.relu(self.norm(maps))), 1))
