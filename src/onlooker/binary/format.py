@@ -1,0 +1,423 @@
+"""The packed file: one network ready to run, as docs/reference/packed-format.md describes it.
+
+:func:`read` gives back what :func:`write` was given, and refuses everything else: a file of a newer
+version, a damaged one, and one whose tables do not fit together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from onlooker.errors import WeightsError
+
+SIGNATURE = b"\x89ONB\r\n\x1a\n"
+VERSION = 1
+#: Blobs start at multiples of this many bytes: a cache line, and an AVX-512 register.
+ALIGNMENT = 64
+
+HEADER = struct.Struct("<8sIIQIIIIIIQQII8x")
+TENSOR = struct.Struct("<IIII")
+NODE = struct.Struct("<IIiiIIIIiiii2H2H4H2HIII16x")
+OUTLET = struct.Struct("<IIIiiI")
+BLOB = struct.Struct("<QQ")
+
+MAX_TENSORS = 65_536
+MAX_NODES = 65_536
+MAX_OUTLETS = 262_144
+MAX_BLOBS = 262_144
+MAX_CHANNELS = 65_536
+MAX_INPUT_CHANNELS = 4_096
+MAX_NODE_OUTLETS = 64
+MAX_SIZE_PX = 1 << 20
+
+
+class TensorKind(IntEnum):
+    """What a tensor holds."""
+
+    FLOAT = 0
+    BITS = 1
+    U8 = 2
+    I16 = 3
+
+
+class Operation(IntEnum):
+    """How a node computes ``v``."""
+
+    INPUT = 0
+    BINARY_CONVOLUTION = 1
+    CONVOLUTION = 2
+    QUANTIZED_CONVOLUTION = 3
+    MAX_POOLING = 4
+    AVERAGE_POOLING = 5
+    POINTWISE = 6
+    GATHER = 7
+
+
+class Activation(IntEnum):
+    """What is applied to ``v`` last."""
+
+    NONE = 0
+    RELU = 1
+    TANH = 2
+    HARD_TANH = 3
+
+
+class OutletKind(IntEnum):
+    """What becomes of ``v`` on its way into a tensor."""
+
+    VALUE = 0
+    BITS_BY_FLOAT = 1
+    BITS_BY_INTEGER = 2
+    U8 = 3
+    INTEGER = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """A map of ``height × width × channels``.
+
+    Attributes:
+        kind: What it holds.
+        channels: Its width.
+        groups: Of bits: the channels of each group start at a new word.
+    """
+
+    kind: TensorKind
+    channels: int
+    groups: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outlet:
+    """Where a node writes, and in which form.
+
+    Attributes:
+        kind: The form.
+        tensor: Index of the tensor.
+        first: First channel that is written.
+        numbers: Blob of thresholds (bits) or inverse scales (u8), or −1.
+        marks: Blob of flips (bits) or zeros (u8), or −1.
+    """
+
+    kind: OutletKind
+    tensor: int
+    first: int = 0
+    numbers: int = -1
+    marks: int = -1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """A step of the network; the page says what each field means to which operation.
+
+    Attributes:
+        padding: Pixels above, left, below, right.
+        zero_padding: Of a binary convolution: padded with 0, not −1.
+        extra: Blob of sources (gather) or of padding bytes (quantized convolution), or −1.
+    """
+
+    operation: Operation
+    channels: int
+    input: int = -1
+    input_first: int = 0
+    residual: int = -1
+    residual_first: int = 0
+    activation: Activation = Activation.NONE
+    outlets: tuple[Outlet, ...] = ()
+    weights: int = -1
+    scale: int = -1
+    shift: int = -1
+    extra: int = -1
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    zero_padding: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedFile:
+    """A packed network in memory.
+
+    Attributes:
+        tensors, nodes, blobs: The tables; blobs are little-endian bytes.
+        result: Tensor that is the result.
+        channels: Channels of the input.
+        height, width: Of the input in pixels, or 0: any.
+        metadata: What JSON can hold.
+    """
+
+    tensors: tuple[Tensor, ...]
+    nodes: tuple[Node, ...]
+    blobs: tuple[bytes | memoryview, ...]
+    result: int
+    channels: int
+    height: int = 0
+    width: int = 0
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def to_bytes(packed: PackedFile) -> bytes:
+    """Lay a packed network out as the bytes of a file.
+
+    Raises:
+        WeightsError: The tables do not fit together.
+    """
+    from onlooker.binary.format_checks import check
+
+    check(packed, "packed network")
+    metadata = json.dumps(
+        dict(packed.metadata), ensure_ascii=False, sort_keys=True, allow_nan=False
+    ).encode()
+    outlets = [outlet for node in packed.nodes for outlet in node.outlets]
+    tables = bytearray()
+    for tensor in packed.tensors:
+        tables += TENSOR.pack(tensor.kind, tensor.channels, tensor.groups, 0)
+    first = 0
+    for node in packed.nodes:
+        tables += _node_bytes(node, first)
+        first += len(node.outlets)
+    for outlet in outlets:
+        tables += OUTLET.pack(
+            outlet.kind, outlet.tensor, outlet.first, outlet.numbers, outlet.marks, 0
+        )
+    metadata_at = HEADER.size + len(tables) + BLOB.size * len(packed.blobs)
+    contents = bytearray()
+    start = _aligned(metadata_at + len(metadata))
+    for blob in packed.blobs:
+        tables += BLOB.pack(start + len(contents), len(blob))
+        contents += blob
+        contents += bytes(_aligned(len(contents)) - len(contents))
+    body = bytes(tables) + metadata
+    body += bytes(start - HEADER.size - len(body)) + bytes(contents)
+    header = HEADER.pack(
+        SIGNATURE,
+        VERSION,
+        0,
+        HEADER.size + len(body),
+        len(packed.tensors),
+        len(packed.nodes),
+        len(outlets),
+        len(packed.blobs),
+        packed.result,
+        packed.channels,
+        metadata_at,
+        len(metadata),
+        packed.height,
+        packed.width,
+    )
+    checksum = zlib.crc32(body, zlib.crc32(header[16:]))
+    return header[:12] + struct.pack("<I", checksum) + header[16:] + body
+
+
+def write(path: Path, packed: PackedFile) -> None:
+    """Write a packed network, whole or not at all.
+
+    Raises:
+        WeightsError: The tables do not fit together.
+        OSError: The file cannot be written.
+    """
+    contents = to_bytes(packed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+        # mkstemp makes the file readable by its owner alone; a network is no secret.
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def read(path: Path) -> PackedFile:
+    """Read and check a packed network.
+
+    Raises:
+        WeightsError: The file is missing, of another kind, of a newer version, damaged, or its
+            tables do not fit together.
+    """
+    try:
+        contents = path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path} cannot be read: {error.strerror or error}") from error
+    return from_bytes(contents, str(path))
+
+
+def from_bytes(contents: bytes, name: str) -> PackedFile:
+    """Read and check a packed network from the bytes of a file.
+
+    Args:
+        contents: The file.
+        name: What to call it in errors.
+
+    Raises:
+        WeightsError: As of :func:`read`.
+    """
+    from onlooker.binary.format_checks import check
+
+    if contents[:8] != SIGNATURE[: len(contents[:8])] or not contents:
+        raise WeightsError(f"{name} is not a packed network: its first bytes are not those of one")
+    if len(contents) < HEADER.size:
+        raise WeightsError(f"{name} is cut off: {len(contents)} bytes, a header has {HEADER.size}")
+    head = HEADER.unpack_from(contents)
+    version, checksum, length, tensors, nodes, outlets, blobs, result, channels = head[1:10]
+    metadata_at, metadata_length, height, width = head[10:14]
+    if version != VERSION:
+        hint = "; a newer Onlooker reads it" if version > VERSION else ""
+        raise WeightsError(f"{name} has version {version}, expected {VERSION}{hint}")
+    if length != len(contents):
+        raise WeightsError(
+            f"{name} is cut off or damaged: {len(contents)} bytes, its header says {length}"
+        )
+    if zlib.crc32(memoryview(contents)[16:]) != checksum:
+        raise WeightsError(f"{name} is damaged: its checksum is not the one in its header")
+    for what, count, most in (
+        ("tensors", tensors, MAX_TENSORS),
+        ("nodes", nodes, MAX_NODES),
+        ("outlets", outlets, MAX_OUTLETS),
+        ("blobs", blobs, MAX_BLOBS),
+    ):
+        if count > most or (count < 1 and what != "blobs"):
+            raise WeightsError(f"{name} has {count} {what}; expected 1 to {most}")
+    if any(contents[72:80]):
+        raise WeightsError(f"{name}: reserved bytes of the header are not zero")
+    sizes = (TENSOR.size * tensors, NODE.size * nodes, OUTLET.size * outlets, BLOB.size * blobs)
+    end = HEADER.size + sum(sizes)
+    if end > length:
+        raise WeightsError(f"{name}: its tables need {end} bytes, the file has {length}")
+    view = memoryview(contents)
+    at = HEADER.size
+    parts = []
+    for size in sizes:
+        parts.append(view[at : at + size])
+        at += size
+    if metadata_at < end or metadata_at > length or metadata_length > length - metadata_at:
+        raise WeightsError(f"{name}: its metadata lies outside of the file")
+    try:
+        packed = PackedFile(
+            tensors=tuple(_tensor(row, name) for row in TENSOR.iter_unpack(parts[0])),
+            nodes=_nodes(parts[1], parts[2], name),
+            blobs=_blobs(parts[3], view, end, name),
+            result=result,
+            channels=channels,
+            height=height,
+            width=width,
+            metadata=_metadata(bytes(view[metadata_at : metadata_at + metadata_length]), name),
+        )
+    except ValueError as error:  # a number that is no member of an enumeration
+        raise WeightsError(f"{name}: {error}") from error
+    check(packed, name)
+    return packed
+
+
+def _node_bytes(node: Node, first_outlet: int) -> bytes:
+    return NODE.pack(
+        node.operation,
+        node.channels,
+        node.input,
+        node.residual,
+        node.residual_first,
+        node.activation,
+        first_outlet,
+        len(node.outlets),
+        node.weights,
+        node.scale,
+        node.shift,
+        node.extra,
+        *node.kernel,
+        *node.stride,
+        *node.padding,
+        *node.dilation,
+        node.groups,
+        node.zero_padding,
+        node.input_first,
+    )
+
+
+def _tensor(row: tuple[int, ...], name: str) -> Tensor:
+    kind, channels, groups, reserved = row
+    if reserved:
+        raise WeightsError(f"{name}: reserved bytes of a tensor are not zero")
+    return Tensor(kind=TensorKind(kind), channels=channels, groups=groups)
+
+
+def _nodes(rows: memoryview, outlet_rows: memoryview, name: str) -> tuple[Node, ...]:
+    outlets = []
+    for kind, tensor, first, numbers, marks, reserved in OUTLET.iter_unpack(outlet_rows):
+        if reserved:
+            raise WeightsError(f"{name}: reserved bytes of an outlet are not zero")
+        outlets.append(
+            Outlet(kind=OutletKind(kind), tensor=tensor, first=first, numbers=numbers, marks=marks)
+        )
+    nodes = []
+    for index, row in enumerate(NODE.iter_unpack(rows)):
+        first, count = row[6], row[7]
+        if count < 1 or count > MAX_NODE_OUTLETS or first > len(outlets) - count:
+            raise WeightsError(
+                f"{name}: node {index} has outlets {first} to {first + count - 1} of {len(outlets)}"
+            )
+        if row[23] > 1 or any(rows[(index + 1) * NODE.size - 16 : (index + 1) * NODE.size]):
+            raise WeightsError(f"{name}: node {index} has unknown settings")
+        nodes.append(
+            Node(
+                operation=Operation(row[0]),
+                channels=row[1],
+                input=row[2],
+                residual=row[3],
+                residual_first=row[4],
+                activation=Activation(row[5]),
+                outlets=tuple(outlets[first : first + count]),
+                weights=row[8],
+                scale=row[9],
+                shift=row[10],
+                extra=row[11],
+                kernel=(row[12], row[13]),
+                stride=(row[14], row[15]),
+                padding=(row[16], row[17], row[18], row[19]),
+                dilation=(row[20], row[21]),
+                groups=row[22],
+                zero_padding=bool(row[23]),
+                input_first=row[24],
+            )
+        )
+    return tuple(nodes)
+
+
+def _blobs(rows: memoryview, view: memoryview, end: int, name: str) -> tuple[memoryview, ...]:
+    blobs = []
+    for index, (offset, length) in enumerate(BLOB.iter_unpack(rows)):
+        if offset % ALIGNMENT or offset < end or offset > len(view) or length > len(view) - offset:
+            raise WeightsError(
+                f"{name}: blob {index} ({length} bytes at {offset}) lies outside of the file"
+            )
+        blobs.append(view[offset : offset + length])
+    return tuple(blobs)
+
+
+def _metadata(text: bytes, name: str) -> dict[str, Any]:
+    try:
+        metadata = json.loads(text or b"{}")
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{name}: its metadata is not JSON: {error}") from error
+    if not isinstance(metadata, dict):
+        raise WeightsError(f"{name}: its metadata is not a JSON object")
+    return metadata
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // ALIGNMENT) * ALIGNMENT
