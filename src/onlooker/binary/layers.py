@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from onlooker.binary import gradients
 from onlooker.binary.quantizers import (
     ApproxSign,
     BinaryQuantizer,
@@ -90,7 +91,10 @@ class BinaryConv2d(nn.Conv2d):  # type: ignore[misc]
         weight_quantizer: Quantizer of the latent weights.
         padding_value: −1 or 0.
         scaling: See :class:`Binarization`.
+        gradient_bits: See :func:`set_gradient_bits`.
     """
+
+    gradient_bits: int = 32
 
     def __init__(
         self,
@@ -127,7 +131,9 @@ class BinaryConv2d(nn.Conv2d):  # type: ignore[misc]
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         signs_only = isinstance(self.activation, BinaryQuantizer)
         if signs_only and isinstance(self.weight_quantizer, StraightSign):
-            outputs = _SignConvolution.apply(
+            bytewise = self.gradient_bits == 8 and gradients.takes(values, self.weight, geometry)
+            convolution = gradients.sign_convolution if bytewise else _SignConvolution.apply
+            outputs = convolution(
                 values, self.weight, self.activation, geometry, self.padding_value
             )
         else:
@@ -196,6 +202,31 @@ class BinaryLinear(nn.Linear):  # type: ignore[misc]
     def extra_repr(self) -> str:
         """Describe the layer."""
         return f"{super().extra_repr()}, scaling={self.scaling}"
+
+
+def set_gradient_bits(network: nn.Module, bits: int) -> None:
+    """Choose the precision of gradients in the binary convolutions of a network.
+
+    Layers that the kernels for eight bits do not take (see :func:`onlooker.binary.gradients.takes`)
+    go on in float32.
+
+    Args:
+        network: Any; fastest in memory format ``channels_last``.
+        bits: 32: PyTorch's convolutions; 8: the project's own, several times as fast.
+
+    Raises:
+        ConfigError: Other bits, or 8 where the kernels were not built.
+    """
+    if bits not in (8, 32):
+        raise ConfigError(f"gradient_bits must be 8 or 32, not {bits}")
+    if bits == 8 and not gradients.available():
+        raise ConfigError(
+            "gradient_bits = 8 needs the compiled kernels, which are not here: reinstall onlooker "
+            "with a C++ compiler, or train with gradient_bits = 32"
+        )
+    for layer in network.modules():
+        if isinstance(layer, BinaryConv2d):
+            layer.gradient_bits = bits
 
 
 def draw_weights(weight: Tensor) -> None:
