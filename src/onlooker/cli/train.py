@@ -20,6 +20,7 @@ TRAINERS = {
     "text.rectification": "onlooker.text.rectification.train",
     "text.detection/mser": "onlooker.text.characters.train",
     "text.characters": "onlooker.text.characters.train",
+    "classification": "onlooker.classification.train",
 }
 """Task, or task and name where a recipe trains another network → where its trainer lives."""
 

@@ -6,6 +6,8 @@ zero at the agreed end, so that a training on a shared machine ends annealed wha
 
 References:
     Loshchilov & Hutter 2017, "SGDR" (cosine) and 2019, "Decoupled weight decay" (AdamW);
+    Liu et al. 2020, "On the variance of the adaptive learning rate" (RAdam);
+    Smith & Topin 2018, "Super-convergence" (one cycle);
     Polyak & Juditsky 1992 (averaging); Pascanu et al. 2013 (clipping).
 """
 
@@ -36,6 +38,12 @@ CHECKPOINT_NAME = "checkpoint.pt"
 LOG_NAME = "log.jsonl"
 AVERAGED_NAME = "averaged.pt"
 
+OPTIMIZERS = ("adamw", "radam")
+SCHEDULES = ("cosine", "one-cycle")
+# Share of a one-cycle training during which the rate rises, and the rate that it rises from.
+_CYCLE_RISE = 0.3
+_CYCLE_START = 0.04
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig:
@@ -47,22 +55,30 @@ class LoopConfig:
         minutes: Length of the training by the clock, interruptions not counted.
         steps: Length in steps instead, so that trainings that are compared are alike however busy
             the machine is; 0: by the clock.
+        optimizer: ``adamw`` or ``radam``, both with decoupled weight decay.
+        betas: The optimizer's decay rates.
+        schedule: ``cosine``, or ``one-cycle``: a linear rise through three tenths of the training,
+            then the cosine.
         peak_lr: Learning rate after the warm-up.
         warmup_steps: Steps of linear warm-up (repeated, shorter, after a resume).
-        weight_decay: AdamW's; on matrices and kernels only.
+        weight_decay: On matrices and kernels only, or on what ``fit`` is told.
         ema_decay: Of the averaged weights, per step.
         clip_norm: Largest norm of the gradient.
         checkpoint_every_s: Seconds between checkpoints.
         report_every_s: Seconds between reports.
         threads: PyTorch's threads.
-        bfloat16: Compute matrix products in bfloat16 (2.5 times as fast where the processor has
-            AVX512-BF16 or AMX; slower where it has not).
+        bfloat16: Compute matrix products in bfloat16 where the processor has AVX512-BF16 or AMX,
+            which is 2.5 times as fast; where it has not, 15 times as slow, and float32 is used. The
+            log says which.
         seed: Of the initial weights.
     """
 
     out: str
     minutes: float = 0.0
     steps: int = 0
+    optimizer: str = "adamw"
+    betas: tuple[float, float] = (0.9, 0.98)
+    schedule: str = "cosine"
     peak_lr: float = 1e-3
     warmup_steps: int = 300
     weight_decay: float = 0.01
@@ -82,6 +98,10 @@ class LoopConfig:
             raise ConfigError(
                 f"minutes or steps must be positive, not {self.minutes} and {self.steps}"
             )
+        if self.optimizer not in OPTIMIZERS:
+            raise ConfigError(f"optimizer {self.optimizer!r}; expected one of {OPTIMIZERS}")
+        if self.schedule not in SCHEDULES:
+            raise ConfigError(f"schedule {self.schedule!r}; expected one of {SCHEDULES}")
         if not 0 <= self.ema_decay < 1:
             raise ConfigError(f"ema_decay must lie in [0, 1), not {self.ema_decay}")
 
@@ -89,8 +109,20 @@ class LoopConfig:
 def learning_rate(config: LoopConfig, progress: float, step: int) -> float:
     """Compute the learning rate at ``progress`` in [0, 1] of the time and after ``step`` steps."""
     warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
-    cosine = 0.5 * (1 + math.cos(math.pi * min(max(progress, 0.0), 1.0)))
+    progress = min(max(progress, 0.0), 1.0)
+    if config.schedule == "one-cycle":
+        if progress < _CYCLE_RISE:
+            rise = _CYCLE_START + (1 - _CYCLE_START) * progress / _CYCLE_RISE
+            return config.peak_lr * warm * rise
+        progress = (progress - _CYCLE_RISE) / (1 - _CYCLE_RISE)
+    cosine = 0.5 * (1 + math.cos(math.pi * progress))
     return config.peak_lr * warm * cosine
+
+
+def computes_in_bfloat16(config: LoopConfig) -> bool:
+    """Say whether matrix products are computed in bfloat16: asked for, and fast here."""
+    fast = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return config.bfloat16 and bool(fast)
 
 
 class Averaged:
@@ -123,6 +155,9 @@ def fit(
     size_of: Callable[[Batch], int] = lambda batch: 1,
     validate: Callable[[nn.Module], dict[str, float]] | None = None,
     validate_every_s: float = 600.0,
+    decayed: Callable[[nn.Parameter], bool] = lambda parameter: parameter.ndim > 1,
+    on_step: Callable[[int, float], None] = lambda step, progress: None,
+    first_step: int = 0,
 ) -> nn.Module:
     """Train ``model`` until its time is over.
 
@@ -134,6 +169,11 @@ def fit(
         size_of: Counts the examples of a batch, for the log.
         validate: Measures the averaged network; what it returns is logged.
         validate_every_s: Seconds between validations; each also writes a checkpoint.
+        decayed: Says whether a parameter has weight decay.
+        on_step: Called before a batch is taken, with the number of steps done and the share of the
+            training that is done.
+        first_step: Steps that the given weights have been trained already, if there is no
+            checkpoint; for trainings that are measured in steps.
 
     Returns:
         The averaged network, in evaluation mode.
@@ -142,19 +182,10 @@ def fit(
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     model.train()
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": matrices, "weight_decay": config.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ],
-        lr=config.peak_lr,
-        betas=(0.9, 0.98),
-        fused=True,
-    )
+    optimizer = _optimizer(model, config, decayed)
     averaged = Averaged(model, config.ema_decay)
-    step, seen, trained_s = 0, 0, 0.0
+    bfloat16 = computes_in_bfloat16(config)
+    step, seen, trained_s = first_step, 0, 0.0
     if (out / CHECKPOINT_NAME).is_file():
         state = torch.load(out / CHECKPOINT_NAME, weights_only=True)
         model.load_state_dict(state["model"])
@@ -190,8 +221,9 @@ def fit(
         warm_step = step if resumed_at == 0 else (step - resumed_at) * 5
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(config, progress, warm_step)
+        on_step(step, progress)
         batch = next(batches)
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             loss = loss_of(model, batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -215,6 +247,7 @@ def fit(
                 "loss": round(sum(losses) / max(1, len(losses)), 4),
                 "lr": round(float(optimizer.param_groups[0]["lr"]), 7),
                 "skipped": skipped,
+                "bfloat16": bfloat16,
             }
             losses.clear()
             reported = now
@@ -230,6 +263,26 @@ def fit(
     if validate is not None:
         _log(out, {"step": step, "seen": seen, **validate(averaged.model)})
     return averaged.model
+
+
+def _optimizer(
+    model: nn.Module, config: LoopConfig, decayed: Callable[[nn.Parameter], bool]
+) -> torch.optim.Optimizer:
+    parameters = list(model.parameters())
+    groups = [
+        {"params": [p for p in parameters if decayed(p)], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if not decayed(p)], "weight_decay": 0.0},
+    ]
+    groups = [group for group in groups if group["params"]]
+    if config.optimizer == "radam":
+        return torch.optim.RAdam(
+            groups,
+            lr=config.peak_lr,
+            betas=config.betas,
+            decoupled_weight_decay=True,
+            foreach=True,
+        )
+    return torch.optim.AdamW(groups, lr=config.peak_lr, betas=config.betas, fused=True)
 
 
 def load_averaged(model: nn.Module, run: Path) -> nn.Module:
