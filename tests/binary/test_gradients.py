@@ -200,7 +200,7 @@ def test_bits_are_chosen_and_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="16"):
         set_gradient_bits(network, 16)
     gradients._library.cache_clear()
-    monkeypatch.setenv("ONLOOKER_LIBRARY", str(Path("nowhere") / "none.so"))
+    monkeypatch.setenv("ONLOOKER_ENGINE", str(Path("nowhere") / "none.so"))
     try:
         assert gradients.kernels() == "none"
         with pytest.raises(ConfigError, match="compiler"):

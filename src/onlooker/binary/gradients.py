@@ -17,14 +17,13 @@ al. 2016, "DoReFa-Net", sec. 2.5 (gradients of few bits in binary networks).
 from __future__ import annotations
 
 import ctypes
-import os
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from onlooker.binary.native import library_path
 from onlooker.binary.quantizers import BinaryQuantizer, Sign
 from onlooker.errors import OnlookerError
 
@@ -50,7 +49,9 @@ class _Shape(ctypes.Structure):
 
 @cache
 def _library() -> ctypes.CDLL | None:
-    path = os.environ.get("ONLOOKER_LIBRARY") or Path(__file__).with_name("_onlooker.so")
+    path = library_path()
+    if path is None:
+        return None
     try:
         library = ctypes.CDLL(str(path))
         library.onlooker_training_kernels.restype = ctypes.c_char_p

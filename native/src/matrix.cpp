@@ -1,0 +1,131 @@
+#include "matrix.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace onlooker {
+
+namespace {
+
+constexpr int most_columns = 65536, most_length = 65536;
+constexpr int64_t guard = 64;  // kernels may read so far before and behind a map
+
+int checked(int value, int most, const char* what) {
+    if (value < 1 || value > most) fail("%d %s; expected 1 to %d", value, what, most);
+    return value;
+}
+
+int64_t words_of(int length) { return (int64_t{length} + 63) / 64; }
+
+}  // namespace
+
+Matrix::Matrix(const float* values, int columns, int length, const onlooker_kernels& kernels)
+    : kernels_(kernels),
+      columns_(checked(columns, most_columns, "columns")),
+      length_(checked(length, most_length, "rows of a matrix")),
+      words_(static_cast<int>(words_of(length))),
+      weights_(words_of(length) * ((columns + 7) / 8) * 64),
+      prepared_([&] {
+          onlooker_node node = product(1);
+          return static_cast<int64_t>(kernels.prepared_bytes(&node));
+      }()),
+      thresholds_(int64_t{4} * length) {
+    std::memset(weights_.data(), 0, static_cast<size_t>(weights_.bytes()));
+    std::memset(thresholds_.data(), 0, static_cast<size_t>(thresholds_.bytes()));
+    auto* words = reinterpret_cast<uint64_t*>(weights_.data());
+    for (int64_t column = 0; column < columns; ++column)
+        for (int64_t i = 0; i < length; ++i)
+            if (values[column * length + i] >= 0)
+                words[(column / 8 * words_ + i / 64) * 8 + column % 8] |= uint64_t{1} << (i % 64);
+    onlooker_node node = product(1);
+    if (prepared_.bytes()) kernels.prepare(&node, prepared_.data());
+}
+
+onlooker_node Matrix::product(size_t rows) const {
+    onlooker_node node = {};
+    node.operation = ONLOOKER_BINARY_CONVOLUTION;
+    node.input_kind = ONLOOKER_BITS;
+    node.input_height = node.height = static_cast<uint32_t>(rows);
+    node.input_width = node.width = 1;
+    node.input_channels = static_cast<uint32_t>(length_);
+    node.channels = static_cast<uint32_t>(columns_);
+    node.kernel_height = node.kernel_width = 1;
+    node.stride_down = node.stride_right = 1;
+    node.dilation_down = node.dilation_right = 1;
+    node.groups = 1;
+    node.weights = weights_.data();
+    node.prepared = nullptr;
+    return node;
+}
+
+// Row by row through memory of our own, since kernels read a little beyond a map.
+void Matrix::pack(const float* values, size_t rows, uint64_t* bits) const {
+    Memory row(int64_t{4} * length_ + 2 * guard);
+    onlooker_node node = {};
+    node.operation = ONLOOKER_POINTWISE;
+    node.input_kind = ONLOOKER_F32;
+    node.input = {row.data() + guard, 0, 0};
+    node.input_height = node.input_width = node.height = node.width = 1;
+    node.input_channels = node.channels = static_cast<uint32_t>(length_);
+    node.kernel_height = node.kernel_width = 1;
+    node.stride_down = node.stride_right = 1;
+    node.dilation_down = node.dilation_right = 1;
+    node.groups = 1;
+    onlooker_outlet outlet = {};
+    outlet.kind = ONLOOKER_BITS_BY_FLOAT;
+    outlet.groups = 1;
+    outlet.thresholds = thresholds_.data();
+    node.outlets = &outlet;
+    node.outlet_count = 1;
+    Memory scratch(static_cast<int64_t>(kernels_.scratch_bytes(&node)));
+    const onlooker_rectangle all = {0, 1, 0, node.channels};
+    for (size_t y = 0; y < rows; ++y) {
+        std::memcpy(row.data() + guard, values + y * length_, sizeof(float) * length_);
+        bits[y * words_ + words_ - 1] = 0;
+        outlet.map = {bits + y * words_, 0, 0};
+        kernels_.run[ONLOOKER_POINTWISE](&node, &all, scratch.data());
+    }
+}
+
+void Matrix::multiply(const uint64_t* bits, size_t rows, int threads, float* results) const {
+    if (rows > INT32_MAX) fail("%zu rows; expected at most %d", rows, INT32_MAX);
+    onlooker_node node = product(rows);
+    node.prepared = prepared_.bytes() ? prepared_.data() : nullptr;
+    node.input = {const_cast<uint64_t*>(bits), ptrdiff_t{8} * words_, ptrdiff_t{8} * words_};
+    onlooker_outlet outlet = {};
+    outlet.kind = ONLOOKER_VALUE;
+    outlet.groups = 1;
+    outlet.map = {results, ptrdiff_t{4} * columns_, ptrdiff_t{4} * columns_};
+    node.outlets = &outlet;
+    node.outlet_count = 1;
+    const auto scratch_bytes = static_cast<int64_t>(kernels_.scratch_bytes(&node) + 63) / 64 * 64;
+    Memory scratch(scratch_bytes * threads);
+    struct Call {
+        const Matrix* matrix;
+        const onlooker_node* node;
+        uint8_t* scratch;
+        int64_t scratch_bytes;
+        uint32_t rows, threads;
+    } call = {this, &node, scratch.data(), scratch_bytes, static_cast<uint32_t>(rows),
+              static_cast<uint32_t>(threads)};
+    const auto lender = Lender::of(threads);
+    const Lender::Loan loan(*lender);
+    (*loan).run(
+        [](void* context, int thread) {
+            const Call& at = *static_cast<const Call*>(context);
+            const uint64_t tile = std::max(1u, at.matrix->kernels_.pixels);
+            const uint64_t tiles = (at.rows + tile - 1) / tile;
+            const auto bound = [&](uint64_t part) {
+                return static_cast<uint32_t>(
+                    std::min<uint64_t>(at.rows, tiles * part / at.threads * tile));
+            };
+            const onlooker_rectangle rectangle = {bound(thread), bound(thread + 1), 0,
+                                                  at.node->channels};
+            if (rectangle.first_pixel < rectangle.last_pixel)
+                at.matrix->kernels_.run[ONLOOKER_BINARY_CONVOLUTION](
+                    at.node, &rectangle, at.scratch + thread * at.scratch_bytes);
+        },
+        &call);
+}
+
+}  // namespace onlooker

@@ -1,0 +1,264 @@
+#include "run.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+
+namespace onlooker {
+
+namespace {
+
+constexpr int64_t alignment = 64;
+
+int64_t aligned(int64_t size) { return (size + alignment - 1) / alignment * alignment; }
+
+int64_t now() {
+    return std::chrono::duration_cast<std::chrono::nanoseconds>(
+               std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
+onlooker_map map_of(uint8_t* arena, const Storage& storage, const Tensor& tensor, int channel) {
+    int64_t at = storage.at;
+    switch (tensor.kind) {
+        case Kind::float32: at += int64_t{4} * channel; break;
+        case Kind::bits: at += channel / 8; break;
+        case Kind::u8: at += channel; break;
+        case Kind::i16: at += int64_t{2} * channel; break;
+    }
+    return {arena + at, storage.row, storage.pixel};
+}
+
+}  // namespace
+
+Memory::Memory(int64_t bytes)
+    : data_(static_cast<uint8_t*>(
+          std::aligned_alloc(alignment, static_cast<size_t>(aligned(bytes + 1))))),
+      bytes_(bytes) {
+    if (!data_) fail("no memory: %lld bytes were needed", static_cast<long long>(bytes));
+}
+
+Memory::~Memory() { std::free(data_); }
+
+int64_t Engine::measure(const Model& model, const onlooker_kernels& kernels) {
+    int64_t bytes = 0;
+    for (const Node& node : model.nodes) {
+        const onlooker_node whole = described(model, node);
+        bytes += aligned(static_cast<int64_t>(kernels.prepared_bytes(&whole)));
+    }
+    return bytes;
+}
+
+Engine::Engine(std::shared_ptr<const Model> model, const onlooker_kernels& kernels)
+    : model_(std::move(model)), kernels_(kernels), prepared_(measure(*model_, kernels)) {
+    uint8_t* at = prepared_.data();
+    for (const Node& node : model_->nodes) {
+        const onlooker_node whole = described(*model_, node);
+        const auto bytes = static_cast<int64_t>(kernels.prepared_bytes(&whole));
+        prepared_at_.push_back(bytes ? at : nullptr);
+        if (bytes) kernels.prepare(&whole, at);
+        at += aligned(bytes);
+    }
+}
+
+Session::Session(std::shared_ptr<const Engine> engine, int height, int width, int threads)
+    : engine_(std::move(engine)),
+      height_(height),
+      width_(width),
+      threads_(threads),
+      plan_(engine_->model(), engine_->kernels(), height, width, threads),
+      arena_(plan_.arena_bytes),
+      lender_(Lender::of(threads)) {
+    bind();
+}
+
+void Session::bind() {
+    const Model& model = engine_->model();
+    size_t outlet_count = 0;
+    for (const Node& node : model.nodes) outlet_count += node.outlet_count;
+    outlets_.reserve(outlet_count);
+    const auto map = [&](int tensor, int channel) {
+        return map_of(arena_.data(), plan_.storages[plan_.storage_of[tensor]],
+                      model.tensors[tensor], channel);
+    };
+    for (size_t i = 0; i < model.nodes.size(); ++i) {
+        const Node& node = model.nodes[i];
+        onlooker_node bound = described(model, node);
+        bound.prepared = engine_->prepared(i);
+        bound.height = static_cast<uint32_t>(plan_.steps[i].height);
+        bound.width = static_cast<uint32_t>(plan_.steps[i].width);
+        bound.input_height = static_cast<uint32_t>(height_);
+        bound.input_width = static_cast<uint32_t>(width_);
+        if (node.input >= 0) {
+            const Storage& read = plan_.storages[plan_.storage_of[node.input]];
+            bound.input_height = static_cast<uint32_t>(read.height);
+            bound.input_width = static_cast<uint32_t>(read.width);
+            bound.input = map(node.input, node.input_first_channel);
+        }
+        if (node.whole_map) {
+            bound.kernel_height = bound.input_height;
+            bound.kernel_width = bound.input_width;
+        }
+        if (node.residual >= 0) bound.residual = map(node.residual, node.residual_first_channel);
+        bound.outlets = outlets_.data() + outlets_.size();
+        bound.outlet_count = static_cast<size_t>(node.outlet_count);
+        for (int k = 0; k < node.outlet_count; ++k) {
+            const Outlet& outlet = node.outlets[k];
+            onlooker_outlet out = {};
+            out.kind = static_cast<uint32_t>(outlet.kind);
+            out.groups = static_cast<uint32_t>(model.tensors[outlet.tensor].groups);
+            out.map = map(outlet.tensor, outlet.first_channel);
+            out.thresholds = outlet.thresholds;
+            out.flips = outlet.kind == OutletKind::u8 ? static_cast<const void*>(outlet.zeros)
+                                                      : outlet.flips;
+            outlets_.push_back(out);
+        }
+        nodes_.push_back(bound);
+    }
+    result_ = plan_.storages[plan_.storage_of[model.result]];
+    result_channels_ = model.tensors[model.result].channels;
+}
+
+struct Session::Call {
+    Session* session;
+    Pool* pool;
+    const Picture* picture;
+    int64_t* times;  // null: not measured
+};
+
+void Session::run(const Picture& picture, float* result, bool planes) {
+    {
+        const Lender::Loan loan(*lender_);
+        Call call = {this, &*loan, &picture, times_.empty() ? nullptr : times_.data()};
+        (*loan).run(
+            [](void* context, int thread) {
+                Call& at = *static_cast<Call*>(context);
+                at.session->work(at, thread);
+            },
+            &call);
+    }
+    take_out(result, planes);
+}
+
+const int64_t* Session::profile() {
+    times_.resize(nodes_.size());
+    return times_.data();
+}
+
+void Session::work(Call& call, int thread) {
+    int64_t before = call.times && thread == 0 ? now() : 0;
+    for (size_t i = 0; i < nodes_.size(); ++i) {
+        const Step& here = plan_.steps[i];
+        if (here.wait) call.pool->barrier();
+        if (!here.alone || thread == 0) step(call, i, thread);
+        if (call.times && thread == 0) {
+            const int64_t after = now();
+            call.times[i] = after - before;
+            before = after;
+        }
+    }
+}
+
+void Session::step(const Call& call, size_t index, int thread) {
+    const Step& here = plan_.steps[index];
+    for (const int storage : here.fills)
+        fill(plan_.storages[storage], thread, here.alone ? 1 : threads_);
+    const Share& share = here.shares[thread];
+    if (share.empty()) return;
+    if (nodes_[index].operation == ONLOOKER_INPUT) {
+        hand_in(call, index, share, thread);
+        return;
+    }
+    const onlooker_rectangle rectangle = {share.first_pixel, share.last_pixel, share.first_channel,
+                                          share.last_channel};
+    engine_->kernels().run[nodes_[index].operation](&nodes_[index], &rectangle,
+                                                    arena_.data() + plan_.scratch_at[thread]);
+}
+
+// Row by row through memory of our own: kernels read a little beyond a map, which a caller's picture
+// does not allow, and want pixels of float32.
+void Session::hand_in(const Call& call, size_t index, const Share& share, int thread) {
+    onlooker_node node = nodes_[index];
+    const int width = width_, channels = static_cast<int>(node.channels);
+    auto* row = reinterpret_cast<float*>(arena_.data() + plan_.picture_at[thread]);
+    node.input = {row, 0, static_cast<ptrdiff_t>(sizeof(float)) * channels};
+    for (uint32_t first = share.first_pixel; first < share.last_pixel;
+         first += static_cast<uint32_t>(width)) {
+        const size_t at = static_cast<size_t>(first) * channels;
+        switch (call.picture->form) {
+            case Picture::Form::pixels:
+                std::memcpy(row, static_cast<const float*>(call.picture->data) + at,
+                            sizeof(float) * width * channels);
+                break;
+            case Picture::Form::planes:
+                for (int c = 0; c < channels; ++c) {
+                    const float* from = static_cast<const float*>(call.picture->data) +
+                                        static_cast<size_t>(c) * height_ * width_ + first;
+                    for (int x = 0; x < width; ++x) row[x * channels + c] = from[x];
+                }
+                break;
+            case Picture::Form::bytes: {
+                const uint8_t* from = static_cast<const uint8_t*>(call.picture->data) + at;
+                for (int c = 0; c < channels; ++c) {
+                    const float* values = call.picture->values + 256 * c;
+                    for (int x = 0; x < width; ++x)
+                        row[x * channels + c] = values[from[x * channels + c]];
+                }
+                break;
+            }
+        }
+        const onlooker_rectangle rectangle = {first, first + static_cast<uint32_t>(width), 0,
+                                              node.channels};
+        engine_->kernels().run[ONLOOKER_INPUT](&node, &rectangle,
+                                               arena_.data() + plan_.scratch_at[thread]);
+    }
+}
+
+// Sets the border of a map, and the bytes of its pixels that no outlet writes. Rows are divided
+// among the team.
+void Session::fill(const Storage& storage, int thread, int team) {
+    const int64_t rows = int64_t{storage.above} + storage.height + storage.below;
+    const int64_t columns = int64_t{storage.left} + storage.width + storage.right;
+    uint8_t* const begin = arena_.data() + storage.begin;
+    const auto pixels = [&](uint8_t* at, int64_t count) {
+        if (!storage.padding) {
+            std::memset(at, 0, static_cast<size_t>(count * storage.pixel));
+            return;
+        }
+        for (; count; --count, at += storage.pixel)
+            std::memcpy(at, storage.padding, static_cast<size_t>(storage.pixel));
+    };
+    for (int64_t y = rows * thread / team; y < rows * (thread + 1) / team; ++y) {
+        uint8_t* const row = begin + y * storage.row;
+        if (y < storage.above || y >= storage.above + storage.height) {
+            pixels(row, columns);
+            continue;
+        }
+        uint8_t* const inner = row + storage.left * storage.pixel;
+        pixels(row, storage.left);
+        pixels(inner + storage.width * storage.pixel, storage.right);
+        if (!storage.tail_bytes) continue;
+        for (int64_t at = storage.group_bytes; at <= storage.width * storage.pixel;
+             at += storage.group_bytes)
+            std::memset(inner + at - storage.tail_bytes, 0, static_cast<size_t>(storage.tail_bytes));
+    }
+}
+
+void Session::take_out(float* result, bool planes) const {
+    const int channels = result_channels_;
+    for (int y = 0; y < result_.height; ++y) {
+        const auto* row =
+            reinterpret_cast<const float*>(arena_.data() + result_.at + y * result_.row);
+        const size_t width = static_cast<size_t>(result_.width);
+        if (!planes) {
+            std::memcpy(result + y * width * channels, row, sizeof(float) * width * channels);
+            continue;
+        }
+        for (int c = 0; c < channels; ++c) {
+            float* to = result + (static_cast<size_t>(c) * result_.height + y) * width;
+            for (size_t x = 0; x < width; ++x) to[x] = row[x * channels + c];
+        }
+    }
+}
+
+}  // namespace onlooker
