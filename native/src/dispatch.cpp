@@ -13,7 +13,6 @@ extern "C" {
 extern const onlooker_kernels onlooker_kernels_reference;
 #if defined(__x86_64__)
 extern const onlooker_kernels onlooker_kernels_avx2;
-extern const onlooker_kernels onlooker_kernels_avx512;
 #elif defined(__aarch64__)
 extern const onlooker_kernels onlooker_kernels_neon;
 #endif
@@ -24,7 +23,6 @@ namespace {
 // Best first.
 const onlooker_kernels *const all[] = {
 #if defined(__x86_64__)
-    &onlooker_kernels_avx512,
     &onlooker_kernels_avx2,
 #elif defined(__aarch64__)
     &onlooker_kernels_neon,

@@ -17,7 +17,7 @@
  *     whole bytes, ceil(channels / 8) of them; what is left of the last word is the owner's to zero.
  *   - 64 bytes before the first and after the last byte of a map may be read (never written).
  *   - Bits: rows, pixels and groups start at multiples of 8 bytes. float32 and i16: at multiples of
- *     their size.
+ *     their size. u8: the pixels of a row stand side by side, `pixel` is the number of channels.
  *
  * Padding of binary convolutions. With −1 a zero bit outside of the map is just another −1. With 0
  * the dot product runs over the taps inside only; the fast tables compute it over all taps and then

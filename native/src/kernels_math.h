@@ -32,9 +32,9 @@ static inline float onlooker_tanh(float x) {
 
 static inline float onlooker_activate(float v, uint32_t activation) {
     switch (activation) {
-        case 1: return v > 0.0f ? v : 0.0f;
+        case 1: return 0.0f > v ? 0.0f : v; /* NaN stays */
         case 2: return onlooker_tanh(v);
-        case 3: return v > -1.0f ? (v < 1.0f ? v : 1.0f) : -1.0f;
+        case 3: return -1.0f > v ? -1.0f : 1.0f < v ? 1.0f : v;
         default: return v;
     }
 }
