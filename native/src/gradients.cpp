@@ -373,7 +373,7 @@ void gradient_of_weight(const Shape &s, const Geometry &g, const Rounded &r, con
                 column_sums.push_back((y * s.kernel_width + x) * s.channels + block * 8);
             }
     const int64_t columns = (int64_t)column_signs.size();
-    const int64_t columns_at_once = 9;  // of one block of channels, where the kernel is 3 × 3
+    const int64_t columns_at_once = 18;  // two blocks of channels, where the kernel is 3 × 3
     const int64_t width = std::min(g.out_width, limit), rows = std::min(g.out_height, limit / width);
     const int64_t quads = s.filters / 4, quads_a_task = share(quads, threads, quads);
     run_tasks(threads, (int)((quads + quads_a_task - 1) / quads_a_task), [&](int task) {

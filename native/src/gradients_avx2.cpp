@@ -307,12 +307,9 @@ static void correlate(const onlooker_correlation *work) {
         const int32_t *totals = work->totals + 4 * channel;
         float *sums = work->sums + 4 * channel * work->sums_stride;
         int block = 0;
-        for (; block + 3 <= work->column_blocks; block += 3)
-            correlate_tile<3>(work, gradient, block, totals, sums);
-        if (work->column_blocks - block == 2)
+        for (; block + 2 <= work->column_blocks; block += 2)
             correlate_tile<2>(work, gradient, block, totals, sums);
-        if (work->column_blocks - block == 1)
-            correlate_tile<1>(work, gradient, block, totals, sums);
+        if (block < work->column_blocks) correlate_tile<1>(work, gradient, block, totals, sums);
     }
 }
 
