@@ -14,6 +14,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$p" && break; done)
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet
 SOURCES := $(shell find src -name '*.py' -o -name '*.onnx' -o -name '*.npz' -o -name '*.html' -o -name '*.js' -o -name '*.css')
+# What the compiled engine is built from: a change of it installs anew.
+NATIVE := CMakeLists.txt $(shell find native/include native/src -type f)
 PYTEST_ARGS ?=
 DEMO_LIBRARY := .demo-library
 
@@ -36,12 +38,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # What a user installs. Where the developers' installation stands already, it serves.
-$(VENV)/.installed: pyproject.toml $(SOURCES) | $(BIN)/python
+$(VENV)/.installed: pyproject.toml $(SOURCES) $(NATIVE) | $(BIN)/python
 	@if ! ls $(VENV)/.installed-dev* >/dev/null 2>&1; then \
 		echo 'installing Onlooker into $(VENV) ...'; $(PIP) .; fi
 	@touch $@
 
-$(DEVELOPED): pyproject.toml requirements/ci.txt | $(BIN)/python
+$(DEVELOPED): pyproject.toml requirements/ci.txt $(NATIVE) | $(BIN)/python
 	@echo 'installing Onlooker with [$(EXTRAS)] into $(VENV) ...'
 	@$(PIP) -e '.[$(EXTRAS)]'
 	@touch $@
