@@ -1,0 +1,90 @@
+"""Ranges of 8-bit maps: from what a network's float layers read on some pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from onlooker.binary.graph_pack import Bytes
+from onlooker.errors import ConfigError
+
+RANGES = ("max", "percentile")
+#: Values of a channel that are kept from one batch, evenly spread, to estimate percentiles from.
+_KEPT = 2_048
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """How ranges are chosen.
+
+    Attributes:
+        ranges: ``max``: all that was seen fits; ``percentile``: the outermost values are clipped.
+        percentile: Share of the values that must fit on either side, in percent.
+        per_channel: A range for each channel, else one for a map.
+    """
+
+    ranges: str = "percentile"
+    percentile: float = 99.99
+    per_channel: bool = True
+
+    def __post_init__(self) -> None:
+        """Check the names and values."""
+        if self.ranges not in RANGES:
+            raise ConfigError(f"ranges {self.ranges!r}; expected one of {RANGES}")
+        if not 50 < self.percentile <= 100:
+            raise ConfigError(f"percentile must lie in (50, 100], not {self.percentile}")
+
+
+class Observer:
+    """Watches a map of ``channels`` over batches."""
+
+    def __init__(self, channels: int) -> None:
+        self.low = np.full(channels, np.inf)
+        self.high = np.full(channels, -np.inf)
+        self._kept: list[npt.NDArray[np.float32]] = []
+
+    def see(self, values: npt.NDArray[np.float32]) -> None:
+        """Take in values (N, C, …)."""
+        rows = np.moveaxis(values, 1, 0).reshape(len(self.low), -1)  # (C, values)
+        self.low = np.minimum(self.low, rows.min(axis=1))
+        self.high = np.maximum(self.high, rows.max(axis=1))
+        self._kept.append(rows[:, :: max(1, rows.shape[1] // _KEPT)].copy())
+
+    def bytes(self, calibration: Calibration) -> Bytes:
+        """Return how the map is to be held.
+
+        Zero is always one of the values that a byte can stand for, because convolutions pad with
+        it and ReLU makes it.
+        """
+        low: npt.NDArray[Any] = self.low
+        high: npt.NDArray[Any] = self.high
+        if calibration.ranges == "percentile":
+            kept = np.concatenate(self._kept, axis=1)
+            if not calibration.per_channel:
+                kept = kept.reshape(1, -1)
+            inside = [100 - calibration.percentile, calibration.percentile]
+            low, high = np.percentile(kept, inside, axis=1)
+        if not calibration.per_channel:
+            low, high = low.min(), high.max()
+        low = np.broadcast_to(np.minimum(low, 0), self.low.shape)
+        high = np.broadcast_to(np.maximum(high, 0), self.low.shape)
+        extent = high - low
+        inverse = np.where(extent > 0, 255 / np.where(extent > 0, extent, 1), 1.0)
+        zero = np.clip(np.rint(-low * inverse), 0, 255)
+        return Bytes(inverse.astype(np.float32), zero.astype(np.float32))
+
+
+def picture_bytes(mean: Any, std: Any, channels: int) -> Bytes:
+    """Return how the picture itself is held: its 8-bit pixels, exactly.
+
+    Args:
+        mean, std: What was taken off pictures in [0, 1], and what they were divided by; one number
+            a channel.
+        channels: Of the picture.
+    """
+    means = np.broadcast_to(np.asarray(mean, np.float64), channels)
+    stds = np.broadcast_to(np.asarray(std, np.float64), channels)
+    return Bytes((255 * stds).astype(np.float32), (255 * means).astype(np.float32))

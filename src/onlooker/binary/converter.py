@@ -1,0 +1,125 @@
+"""Trained network → packed file.
+
+Batch norm and sign become thresholds, weights bits; float layers stay as they are or are held in
+8 bits. Networks need not be ours: any made of the layers that ``converter_trace`` knows will do.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import fx, nn
+
+from onlooker import __version__
+from onlooker.binary.calibrate import Calibration, Observer, picture_bytes
+from onlooker.binary.converter_trace import Network, trace
+from onlooker.binary.format import PackedFile
+from onlooker.binary.graph import Kind, Op, Uses
+from onlooker.binary.graph_pack import Bytes, pack, reads_picture
+from onlooker.errors import ConfigError
+
+FLOAT_LAYERS = ("float32", "int8")
+_BATCH = 16
+
+
+def convert(
+    model: nn.Module,
+    example_input_shape: tuple[int, ...],
+    *,
+    calibration: npt.NDArray[np.float32] | None = None,
+    float_layers: str | None = None,
+    ranges: Calibration | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> PackedFile:
+    """Convert a trained network; it is left as it is.
+
+    Args:
+        model: The network.
+        example_input_shape: (N, C, H, W) of its input, or (N, C); N does not matter.
+        calibration: Pictures (N, C, H, W) float32 as the network sees them, to choose the ranges of
+            8-bit maps from; a hundred are plenty, random ones do for measuring speed.
+        float_layers: ``float32`` or ``int8``: how layers that are not binary are computed; by
+            default ``int8`` where there is a calibration.
+        ranges: How ranges are chosen.
+        metadata: Goes into the file; ``input`` with ``mean`` and ``std`` says how pictures were
+            prepared, by default not at all: values in [0, 1].
+
+    Raises:
+        ConfigError: The network holds what a packed file cannot express; the layer is named.
+    """
+    kind = float_layers or ("float32" if calibration is None else "int8")
+    if kind not in FLOAT_LAYERS:
+        raise ConfigError(f"float_layers {kind!r}; expected one of {FLOAT_LAYERS}")
+    if kind == "int8" and calibration is None:
+        raise ConfigError(
+            "float_layers 'int8' needs calibration pictures; random ones do for speed"
+        )
+    if len(example_input_shape) not in (2, 4):
+        raise ConfigError(f"example_input_shape {example_input_shape}; expected (N, C, H, W)")
+    shape = (2, *map(int, example_input_shape[1:]))
+    network = trace(copy.deepcopy(model).eval().float(), shape)
+    described = {"architecture": type(model).__name__, "producer": f"onlooker {__version__}"}
+    described |= dict(metadata or {})
+    described.setdefault("input", {"mean": [0.0] * shape[1], "std": [1.0] * shape[1]})
+    bytes_of: dict[Op, Bytes] = {}
+    if calibration is not None and kind == "int8":
+        bytes_of = _calibrated(network, calibration, ranges or Calibration(), described, shape)
+    size = (shape[2], shape[3]) if network.fixed and len(shape) == 4 else (0, 0)
+    if len(shape) == 2:
+        size = (1, 1)
+    return pack(network.graph, bytes_of=bytes_of, size=size, metadata=described)
+
+
+def _calibrated(
+    network: Network,
+    pictures: npt.NDArray[np.float32],
+    ranges: Calibration,
+    metadata: Mapping[str, Any],
+    shape: tuple[int, ...],
+) -> dict[Op, Bytes]:
+    """Return how the map that each float convolution reads is held in bytes."""
+    if pictures.ndim != len(shape) or pictures.shape[1:] != shape[1:] or not len(pictures):
+        raise ConfigError(f"calibration of shape {pictures.shape}; expected (N, {shape[1:]})")
+    found: dict[Op, Bytes] = {}
+    observers: dict[Op, Observer] = {}
+    by_node: dict[fx.Node, Observer] = {}
+    needed = set(Uses(network.graph).ops)
+    for op, (node, channels) in network.readers.items():
+        if op not in needed:
+            continue
+        if reads_picture(network.graph, op):
+            prepared = metadata["input"]
+            found[op] = picture_bytes(prepared["mean"], prepared["std"], shape[1])
+        else:
+            observers[op] = by_node.setdefault(node, Observer(channels))
+    _Watcher(network.module, by_node).watch(pictures)
+    return found | {op: observer.bytes(ranges) for op, observer in observers.items()}
+
+
+class _Watcher(fx.Interpreter):  # type: ignore[misc]
+    """Runs the network and shows observers what flows through it."""
+
+    def __init__(self, module: fx.GraphModule, observers: Mapping[fx.Node, Observer]) -> None:
+        super().__init__(module)
+        self.observers = observers
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def watch(self, pictures: npt.NDArray[np.float32]) -> None:
+        for first in range(0, len(pictures), _BATCH):
+            self.run(torch.from_numpy(np.ascontiguousarray(pictures[first : first + _BATCH])))
+
+    def run_node(self, node: fx.Node) -> Any:
+        made = super().run_node(node)
+        observer = self.observers.get(node)
+        if observer is not None:
+            # A flattened map (N, C · H · W) is seen as the map that it was.
+            observer.see(made.reshape(len(made), len(observer.low), -1).numpy())
+        return made
+
+
+__all__ = ["FLOAT_LAYERS", "Kind", "convert"]
