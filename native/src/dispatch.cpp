@@ -13,6 +13,7 @@ extern "C" {
 extern const onlooker_kernels onlooker_kernels_reference;
 #if defined(__x86_64__)
 extern const onlooker_kernels onlooker_kernels_avx2;
+extern const onlooker_kernels onlooker_kernels_avx512;
 #elif defined(__aarch64__)
 extern const onlooker_kernels onlooker_kernels_neon;
 #endif
@@ -23,6 +24,7 @@ namespace {
 // Best first.
 const onlooker_kernels *const all[] = {
 #if defined(__x86_64__)
+    &onlooker_kernels_avx512,
     &onlooker_kernels_avx2,
 #elif defined(__aarch64__)
     &onlooker_kernels_neon,
@@ -33,22 +35,26 @@ const onlooker_kernels *const all[] = {
 const char *const names[] = {"avx512", "avx2", "neon", "reference"};
 
 #if defined(__x86_64__)
+// All that the files are compiled with, not just what they use by name: a compiler may use the rest.
 uint32_t ask() {
     unsigned a = 0, b = 0, c = 0, d = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;
-    const unsigned fma = 1u << 12, popcnt = 1u << 23, xsave = 1u << 27;
-    if ((c & fma) == 0 || (c & popcnt) == 0 || (c & xsave) == 0) return 0;
-    // Does the system save the wide registers? Bits 1, 2: xmm, ymm; 5 to 7: zmm and masks.
+    const unsigned fma = 1u << 12, popcnt = 1u << 23, xsave = 1u << 27, avx = 1u << 28,
+                   f16c = 1u << 29, first = fma | popcnt | xsave | avx | f16c;
+    if ((c & first) != first) return 0;
+    // Does the system save the wide registers? Bits 1, 2: xmm, ymm; 5 to 7: masks and zmm.
     uint32_t low = 0, high = 0;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     if ((low & 0x06) != 0x06) return 0;
+    const unsigned lzcnt = 1u << 5;
+    if (!__get_cpuid(0x80000001, &a, &b, &c, &d) || (c & lzcnt) == 0) return 0;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return 0;
-    const unsigned avx2 = 1u << 5, bmi2 = 1u << 8;
-    if ((b & avx2) == 0 || (b & bmi2) == 0) return 0;
+    const unsigned bmi = 1u << 3, avx2 = 1u << 5, bmi2 = 1u << 8, second = bmi | avx2 | bmi2;
+    if ((b & second) != second) return 0;
     const unsigned f = 1u << 16, dq = 1u << 17, bw = 1u << 30, vl = 1u << 31;
-    const unsigned vnni = 1u << 11, vpopcntdq = 1u << 14;
-    const bool wide = (low & 0xe6) == 0xe6 && (b & f) && (b & dq) && (b & bw) && (b & vl) &&
-                      (c & vnni) && (c & vpopcntdq);
+    const unsigned vnni = 1u << 11, bitalg = 1u << 12, vpopcntdq = 1u << 14;
+    const unsigned in_b = f | dq | bw | vl, in_c = vnni | bitalg | vpopcntdq;
+    const bool wide = (low & 0xe6) == 0xe6 && (b & in_b) == in_b && (c & in_c) == in_c;
     return ONLOOKER_CPU_AVX2 | (wide ? ONLOOKER_CPU_AVX512 : 0);
 }
 #elif defined(__aarch64__)

@@ -116,8 +116,8 @@ struct onlooker_rectangle {
 
 enum onlooker_cpu {
     ONLOOKER_CPU_ANY = 0,
-    ONLOOKER_CPU_AVX2 = 1,   /* AVX2, FMA, BMI2, POPCNT */
-    ONLOOKER_CPU_AVX512 = 2, /* and AVX-512 F, BW, DQ, VL, VPOPCNTDQ, VNNI */
+    ONLOOKER_CPU_AVX2 = 1,   /* AVX2, FMA, F16C, BMI 1 and 2, LZCNT, POPCNT */
+    ONLOOKER_CPU_AVX512 = 2, /* and AVX-512 F, BW, DQ, VL, BITALG, VPOPCNTDQ, VNNI */
     ONLOOKER_CPU_NEON = 4
 };
 

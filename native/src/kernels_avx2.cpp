@@ -333,12 +333,7 @@ void pair_up_tile(const onlooker_node *n, const shape &s, const tile &t, size_t 
 size_t pairs_stride(const shape &s) { return ceiling(s.steps * 3, 32) * 32 + 64; }
 
 size_t scratch_bytes(const onlooker_node *n) {
-    const size_t tile_rows = n->operation == ONLOOKER_BINARY_CONVOLUTION ||
-                                     n->operation == ONLOOKER_CONVOLUTION ||
-                                     n->operation == ONLOOKER_QUANTIZED_CONVOLUTION
-                                 ? TILE
-                                 : 1;
-    size_t bytes = common_bytes(n, tile_rows);
+    size_t bytes = common_bytes(n, tile_rows(n));
     if (n->operation == ONLOOKER_BINARY_CONVOLUTION && !too_long(n))
         bytes += pairs_stride(shape_of(n)) * TILE;
     return bytes + 64;

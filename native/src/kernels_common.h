@@ -61,7 +61,15 @@ inline size_t common_bytes(const onlooker_node *n, size_t row_elements) {
     return padded(n) * (3 * 4 + 8 * n->outlet_count + 4 * row_elements);
 }
 
-void copy(void *to, const void *from, size_t bytes) { __builtin_memcpy(to, from, bytes); }
+/* Convolutions compute a tile before its outlets, the others one pixel. */
+inline size_t tile_rows(const onlooker_node *n) {
+    return n->operation == ONLOOKER_BINARY_CONVOLUTION || n->operation == ONLOOKER_CONVOLUTION ||
+                   n->operation == ONLOOKER_QUANTIZED_CONVOLUTION
+               ? TILE
+               : 1;
+}
+
+inline void copy(void *to, const void *from, size_t bytes) { __builtin_memcpy(to, from, bytes); }
 
 finishing start(const onlooker_node *n, const onlooker_rectangle *r, void *scratch, row_kind kind) {
     finishing f;

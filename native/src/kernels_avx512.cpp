@@ -1,0 +1,271 @@
+// Kernels for AVX-512 with VPOPCNTDQ and VNNI: counts and products of bytes are instructions there,
+// so all weights are used as they lie in the file. ONLOOKER_SIMDE builds the same source on SIMDe's
+// emulation, for tests on other machines.
+#include <stddef.h>
+#include <stdint.h>
+#ifdef ONLOOKER_SIMDE
+#define SIMDE_ENABLE_NATIVE_ALIASES
+#include <simde/x86/avx512.h>
+#define ONLOOKER_TABLE onlooker_kernels_simde
+#define ONLOOKER_NAME "avx512 on SIMDe"
+#else
+#include <immintrin.h>
+#define ONLOOKER_TABLE onlooker_kernels_avx512
+#define ONLOOKER_NAME "avx512"
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC's own header, up to version 12, makes its undefined vectors by reading them (its bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
+#include "kernels_math.h"
+
+namespace {
+
+typedef __m512 vec;
+const int LANES = 16;
+const uint32_t TILE = 24;
+
+inline vec load(const float *p) { return _mm512_loadu_ps(p); }
+inline void store(float *p, vec v) { _mm512_storeu_ps(p, v); }
+inline vec splat(float x) { return _mm512_set1_ps(x); }
+inline vec add(vec a, vec b) { return _mm512_add_ps(a, b); }
+inline vec multiply(vec a, vec b) { return _mm512_mul_ps(a, b); }
+inline vec divide(vec a, vec b) { return _mm512_div_ps(a, b); }
+inline vec larger(vec a, vec b) { return _mm512_max_ps(a, b); }
+inline vec smaller(vec a, vec b) { return _mm512_min_ps(a, b); }
+
+#ifdef ONLOOKER_SIMDE // which lacks these
+inline vec from_i32(const int32_t *p) {
+    float values[16];
+    for (int i = 0; i < 16; i++) values[i] = static_cast<float>(p[i]);
+    return load(values);
+}
+
+inline vec from_i16(const int16_t *p) {
+    float values[16];
+    for (int i = 0; i < 16; i++) values[i] = static_cast<float>(p[i]);
+    return load(values);
+}
+
+inline void store_i16(int16_t *p, __m512i v) {
+    int64_t values[8];
+    _mm512_storeu_si512(values, v);
+    for (int i = 0; i < 8; i++) p[i] = static_cast<int16_t>(values[i]);
+}
+#else
+inline vec from_i32(const int32_t *p) { return _mm512_cvtepi32_ps(_mm512_loadu_si512(p)); }
+
+inline vec from_i16(const int16_t *p) {
+    const __m256i v = _mm256_loadu_si256(reinterpret_cast<const __m256i *>(p));
+    return _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(v));
+}
+
+inline void store_i16(int16_t *p, __m512i v) {
+    _mm_storeu_si128(reinterpret_cast<__m128i *>(p), _mm512_cvtepi64_epi16(v));
+}
+#endif
+
+inline uint64_t at_least_f32(const float *a, const float *b) {
+    uint64_t bits = 0;
+    for (int i = 0; i < 64; i += 16)
+        bits |= static_cast<uint64_t>(_mm512_cmp_ps_mask(load(a + i), load(b + i), _CMP_GE_OQ))
+                << i;
+    return bits;
+}
+
+inline uint64_t at_least_i16(const int16_t *a, const int16_t *b) {
+    const __mmask32 low = _mm512_cmpge_epi16_mask(_mm512_loadu_si512(a), _mm512_loadu_si512(b));
+    const __mmask32 high =
+        _mm512_cmpge_epi16_mask(_mm512_loadu_si512(a + 32), _mm512_loadu_si512(b + 32));
+    return static_cast<uint64_t>(low) | static_cast<uint64_t>(high) << 32;
+}
+
+// A loop that compilers make vectors of.
+inline void quantize(const float *v, const float *inverse, const float *zero, uint8_t *into) {
+    for (int i = 0; i < 64; i++) into[i] = onlooker_quantize(v[i], inverse[i], zero[i]);
+}
+
+}  // namespace
+
+#include "kernels_common.h"
+
+namespace {
+
+const int FLOAT_PIXELS = 12;
+const int QUANTIZED_PIXELS = 12;
+
+template <int pixels>
+inline void float_block(const unsigned char *const *from, const window &w, const float *weights,
+                        float *into, size_t stride) {
+    vec sum[pixels];
+    for (int p = 0; p < pixels; p++) sum[p] = splat(0.0f);
+    for (uint32_t i = 0; i < w.down; i++) {
+        for (uint32_t j = 0; j < w.right; j++) {
+            const ptrdiff_t offset = i * w.row + j * w.column;
+            const ptrdiff_t end = offset + static_cast<ptrdiff_t>(w.length * 4);
+            for (ptrdiff_t at = offset; at < end; at += 4, weights += 16) {
+                const vec w0 = load(weights);
+                for (int p = 0; p < pixels; p++)
+                    sum[p] = _mm512_fmadd_ps(
+                        splat(*reinterpret_cast<const float *>(from[p] + at)), w0, sum[p]);
+            }
+        }
+    }
+    for (int p = 0; p < pixels; p++) store(into + p * stride, sum[p]);
+}
+
+template <int pixels>
+inline void quantized_block(const unsigned char *const *from, const window &w,
+                            const int8_t *weights, int32_t *into, size_t stride) {
+    __m512i sum[pixels];
+    for (int p = 0; p < pixels; p++) sum[p] = _mm512_setzero_si512();
+    for (uint32_t i = 0; i < w.down; i++) {
+        for (uint32_t j = 0; j < w.right; j++) {
+            const ptrdiff_t offset = i * w.row + j * w.column;
+            const ptrdiff_t end = offset + static_cast<ptrdiff_t>(w.length);
+            for (ptrdiff_t at = offset; at < end; at += 4, weights += 64) {
+                const __m512i w0 = _mm512_loadu_si512(weights);
+                for (int p = 0; p < pixels; p++) {
+                    int32_t four;
+                    __builtin_memcpy(&four, from[p] + at, 4);
+                    sum[p] = _mm512_dpbusd_epi32(sum[p], _mm512_set1_epi32(four), w0);
+                }
+            }
+        }
+    }
+    for (int p = 0; p < pixels; p++) _mm512_storeu_si512(into + p * stride, sum[p]);
+}
+
+}  // namespace
+
+#include "kernels_nodes.h"
+
+namespace {
+
+const int BINARY_PIXELS = 6;
+const int BINARY_BLOCKS = 4; // of eight channels; with six pixels 24 sums and four weights
+
+// Dot products of `pixels` windows with `blocks` blocks of weights, `block` words apart.
+template <int pixels, int blocks>
+inline void binary_block(const unsigned char *const *from, const window &w,
+                         const uint64_t *weights, size_t block, int length, int16_t *into,
+                         size_t stride) {
+    __m512i sum[pixels][blocks];
+    for (int p = 0; p < pixels; p++)
+        for (int b = 0; b < blocks; b++) sum[p][b] = _mm512_setzero_si512();
+    for (uint32_t i = 0; i < w.down; i++) {
+        for (uint32_t j = 0; j < w.right; j++) {
+            const ptrdiff_t offset = i * w.row + j * w.column;
+            const ptrdiff_t end = offset + static_cast<ptrdiff_t>(w.length * 8);
+            for (ptrdiff_t at = offset; at < end; at += 8, weights += 8) {
+                __m512i words[blocks];
+                for (int b = 0; b < blocks; b++)
+                    words[b] = _mm512_loadu_si512(weights + b * block);
+                for (int p = 0; p < pixels; p++) {
+                    const __m512i bits =
+                        _mm512_set1_epi64(*reinterpret_cast<const int64_t *>(from[p] + at));
+                    for (int b = 0; b < blocks; b++)
+                        sum[p][b] = _mm512_add_epi64(
+                            sum[p][b], _mm512_popcnt_epi64(_mm512_xor_si512(words[b], bits)));
+                }
+            }
+        }
+    }
+    const __m512i longest = _mm512_set1_epi64(length);
+    for (int p = 0; p < pixels; p++) {
+        for (int b = 0; b < blocks; b++) {
+            const __m512i dots = _mm512_sub_epi64(longest, _mm512_slli_epi64(sum[p][b], 1));
+            store_i16(into + p * stride + b * 8, dots);
+        }
+    }
+}
+
+template <int pixels, int blocks>
+struct binary_blocks {
+    static void run(const unsigned char *const *from, uint32_t count, const window &w,
+                    const uint64_t *weights, size_t block, int length, int16_t *into,
+                    size_t stride) {
+        for (; count >= pixels; count -= pixels, from += pixels, into += pixels * stride)
+            binary_block<pixels, blocks>(from, w, weights, block, length, into, stride);
+        binary_blocks<pixels - 1, blocks>::run(from, count, w, weights, block, length, into,
+                                               stride);
+    }
+};
+
+template <int blocks>
+struct binary_blocks<0, blocks> {
+    static void run(const unsigned char *const *, uint32_t, const window &, const uint64_t *,
+                    size_t, int, int16_t *, size_t) {}
+};
+
+typedef void (*counting)(const unsigned char *const *, uint32_t, const window &, const uint64_t *,
+                         size_t, int, int16_t *, size_t);
+
+const counting by_blocks[BINARY_BLOCKS] = {
+    binary_blocks<BINARY_PIXELS, 1>::run, binary_blocks<BINARY_PIXELS, 2>::run,
+    binary_blocks<BINARY_PIXELS, 3>::run, binary_blocks<BINARY_PIXELS, 4>::run};
+
+size_t prepared_bytes(const onlooker_node *n) {
+    if (n->operation != ONLOOKER_BINARY_CONVOLUTION || dot_length(n) > longest_i16) return 0;
+    return outside_bytes(n);
+}
+
+void prepare(const onlooker_node *n, void *into) {
+    if (prepared_bytes(n)) sum_outside(n, static_cast<int16_t *>(into));
+}
+
+size_t scratch_bytes(const onlooker_node *n) { return common_bytes(n, tile_rows(n)) + 64; }
+
+void run_binary(const onlooker_node *n, const onlooker_rectangle *r, void *scratch) {
+    if (dot_length(n) > longest_i16) {
+        run_long_binary(n, r, scratch);
+        return;
+    }
+    const finishing f = start(n, r, scratch, ROW_I16);
+    const size_t in_each = n->input_channels / n->groups, out_each = n->channels / n->groups;
+    const size_t words = ceiling(in_each, 64);
+    const window w = runs(n, words, 8);
+    const size_t block = words * n->kernel_height * n->kernel_width * 8;
+    const size_t first = n->groups == 1 ? r->first_channel / 8 : 0;
+    const size_t last = n->groups == 1 ? ceiling(r->last_channel, 8) : ceiling(out_each, 8);
+    const int16_t *outside = static_cast<const int16_t *>(n->prepared);
+    const int length = static_cast<int>(dot_length(n));
+    int16_t *rows = reinterpret_cast<int16_t *>(f.rows);
+    tile t;
+    const unsigned char *from[TILE];
+    for (uint32_t p = r->first_pixel; p < r->last_pixel; p += TILE) {
+        fill(t, n, p, r->last_pixel);
+        for (size_t g = 0; g < n->groups; g++) {
+            shifted(from, t, g * words * 8);
+            const uint64_t *weights =
+                static_cast<const uint64_t *>(n->weights) + g * ceiling(out_each, 8) * block;
+            for (size_t b = first; b < last; b += BINARY_BLOCKS) {
+                const size_t blocks = last - b < BINARY_BLOCKS ? last - b : BINARY_BLOCKS;
+                by_blocks[blocks - 1](from, t.count, w, weights + b * block, block, length,
+                                      rows + g * out_each + (b - first) * 8, f.stride);
+            }
+        }
+        for (uint32_t q = 0; n->zero_padding && q < t.count; q++)
+            take_away_outside(n, t, q, outside, f.stride, rows + q * f.stride, f.first, f.count);
+        finish_tile(f, t);
+    }
+}
+
+}  // namespace
+
+extern "C" {
+extern const onlooker_kernels ONLOOKER_TABLE;
+const onlooker_kernels ONLOOKER_TABLE = {
+    ONLOOKER_NAME,
+    ONLOOKER_CPU_AVX512,
+    prepared_bytes,
+    prepare,
+    scratch_bytes,
+    {run_pointwise, run_binary, run_convolution, run_quantized, run_pooling<true>,
+     run_pooling<false>, run_pointwise, run_gather},
+    TILE,
+};
+}
