@@ -72,7 +72,10 @@ class Observer:
         low = np.broadcast_to(np.minimum(low, 0), self.low.shape)
         high = np.broadcast_to(np.maximum(high, 0), self.low.shape)
         extent = high - low
-        inverse = np.where(extent > 0, 255 / np.where(extent > 0, extent, 1), 1.0)
+        # A channel that was always zero gets the range of the widest: a wider one still would
+        # leave its weights so large that all others would be rounded to nothing.
+        widest = extent.max() or 1.0
+        inverse = 255 / np.where(extent > 0, extent, widest)
         zero = np.clip(np.rint(-low * inverse), 0, 255)
         return Bytes(inverse.astype(np.float32), zero.astype(np.float32))
 
