@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from onlooker.binary.layers import BinaryConv2d, BinaryLinear
+from onlooker.binary.layers import BinaryConv2d, BinaryLinear, set_gradient_bits
 from onlooker.binary.quantizers import ProgressiveSign
 from onlooker.classification.data import Batch, Batches, DataConfig, to_input
 from onlooker.classification.datasets import LabelledPictures, read_split
@@ -65,6 +65,8 @@ class TrainConfig:
         train: ``[train]``; ``steps`` is set by ``epochs`` where that is given.
         epochs: Length of the training in passes through the data; 0: by ``train``.
         start: Slim checkpoint to go on from, if the training has no checkpoint of its own.
+        gradient_bits: 32, or 8: of the gradients in binary convolutions, which is several times as
+            fast on a CPU (``onlooker.binary.gradients``).
         validate_every_s: Seconds between measurements on the validation split.
     """
 
@@ -74,6 +76,7 @@ class TrainConfig:
     train: LoopConfig
     epochs: float = 0.0
     start: str = ""
+    gradient_bits: int = 32
     validate_every_s: float = 600.0
 
 
@@ -160,6 +163,7 @@ def main(config: TrainConfig) -> nn.Module:
         model.load_state_dict(state)
         first_step = int(facts["step"])
     model = model.to(memory_format=torch.channels_last)
+    set_gradient_bits(model, config.gradient_bits)
     out = Path(loop.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / RECIPE_NAME).write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
