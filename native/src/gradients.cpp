@@ -62,7 +62,7 @@ class Buffer {
 
 struct Workspace {
     std::mutex mutex;
-    Buffer filters, sums, rounded, gradient_quads, sign_quads, scales;
+    Buffer filters, bits, sums, rounded, gradient_quads, sign_quads, scales;
 };
 
 Workspace &workspace() {
@@ -128,22 +128,29 @@ struct Pixels {
     }
 };
 
+// Bits and sums may be null.
 void pack_signs(const Shape &s, const Geometry &g, const float *values, float clip, int8_t *signs,
-                uint8_t *mask, int32_t *sums, int threads) {
-    const int64_t area = g.padded_height * g.padded_width;
+                uint8_t *bits, uint8_t *mask, int32_t *sums, int threads) {
+    const int64_t area = g.padded_height * g.padded_width, bytes = s.channels / 8;
     const auto border = (int8_t)s.padding_value;
     run_tasks(threads, (int)s.pictures, [&](int n) {
         int8_t *picture = signs + n * area * s.channels;
         fill_border(picture, g.padded_height, g.padded_width, s.channels, s.padding_y, s.padding_x,
                     s.height, s.width, border);
-        fill_border(sums + n * area, g.padded_height, g.padded_width, (int64_t)1, s.padding_y,
-                    s.padding_x, s.height, s.width, (int32_t)(border * s.channels));
+        if (bits)
+            fill_border(bits + n * area * bytes, g.padded_height, g.padded_width, bytes,
+                        s.padding_y, s.padding_x, s.height, s.width, (uint8_t)0);
+        if (sums)
+            fill_border(sums + n * area, g.padded_height, g.padded_width, (int64_t)1, s.padding_y,
+                        s.padding_x, s.height, s.width, (int32_t)(border * s.channels));
         for (int64_t y = 0; y < s.height; y++) {
             const int64_t from = (n * s.height + y) * s.width * s.channels;
             const int64_t to = (y + s.padding_y) * g.padded_width + s.padding_x;
             kernels().signs(values + from, s.width, (int)s.channels, clip,
-                            picture + to * s.channels, mask ? mask + from / 8 : nullptr,
-                            sums + n * area + to);
+                            picture + to * s.channels,
+                            bits ? bits + (n * area + to) * bytes : nullptr,
+                            mask ? mask + from / 8 : nullptr,
+                            sums ? sums + n * area + to : nullptr);
         }
     });
 }
@@ -157,6 +164,25 @@ void pack_filters(const Shape &s, const Geometry &g, const uint8_t *bits, uint8_
             for (int64_t column = 0; column < column_panel; column++)
                 std::memcpy(panels + p * panel + (quad * column_panel + column) * 4,
                             bits + (p * column_panel + column) * filter + quad * 4, 4);
+    });
+}
+
+// Filters as nibbles, for products of signs by signs.
+void pack_nibbles(const Shape &s, const Geometry &g, const uint8_t *bits, uint8_t *nibbles,
+                  int threads) {
+    const int64_t quads = g.taps * s.channels / 4, rows = (quads + 2) / 3 * 3;
+    run_tasks(threads, (int)((s.filters + 31) / 32), [&](int vector) {
+        const int64_t block = vector / 4 * 128;
+        const int64_t width = std::min<int64_t>(128, (s.filters - block + 31) / 32 * 32);
+        uint8_t *const to = nibbles + block * rows + vector % 4 * 32;
+        for (int64_t quad = 0; quad < rows; quad++) std::memset(to + quad * width, 0, 32);
+        for (int64_t column = 0; column < std::min<int64_t>(32, s.filters - vector * 32); column++) {
+            const uint8_t *from = bits + (vector * 32 + column) * quads * 4;
+            const int64_t place = column < 16 ? 2 * column : 2 * column - 31;
+            for (int64_t quad = 0; quad < quads; quad++, from += 4)
+                to[quad * width + place] =
+                    (uint8_t)(from[0] | from[1] << 1 | from[2] << 2 | from[3] << 3);
+        }
     });
 }
 
@@ -176,6 +202,36 @@ void pack_turned_filters(const Shape &s, const Geometry &g, const uint8_t *bits,
                            (tap * s.filters / 4 + quad) * column_panel * 4;
                 kernels().interleave(rows, 1, (int)s.channels, column_panel, panel, to);
             }
+    });
+}
+
+// Where bits say it all, because what is padded with is a sign too.
+void convolve_bits(const Shape &s, const Geometry &g, const uint8_t *bits, const uint8_t *nibbles,
+                   float *output, int threads) {
+    const int64_t area = g.padded_height * g.padded_width, bytes = s.channels / 8;
+    std::vector<int64_t> tap_inputs;
+    for (int64_t y = 0; y < s.kernel_height; y++)
+        for (int64_t x = 0; x < s.kernel_width; x++)
+            tap_inputs.push_back((y * s.dilation_y * g.padded_width + x * s.dilation_x) * bytes);
+    onlooker_sign_convolution work{};
+    work.input = bits, work.nibbles = nibbles, work.tap_inputs = tap_inputs.data();
+    work.taps = (int)g.taps, work.channels = (int)s.channels, work.columns = (int)s.filters;
+    work.output = output;
+    const int64_t rows = s.pictures * g.out_height;
+    const int rows_a_task = share(rows, threads, (256 + g.out_width - 1) / g.out_width);
+    run_tasks(threads, (int)((rows + rows_a_task - 1) / rows_a_task), [&](int task) {
+        std::vector<uint16_t> indices((size_t)(16 * (g.taps * s.channels / 4 + 64)));
+        std::vector<int64_t> places;
+        const int64_t first = (int64_t)task * rows_a_task;
+        for (int64_t row = first; row < std::min(first + rows_a_task, rows); row++)
+            for (int64_t x = 0; x < g.out_width; x++)
+                places.push_back((row / g.out_height * area +
+                                  row % g.out_height * s.stride_y * g.padded_width +
+                                  x * s.stride_x) * bytes);
+        onlooker_sign_convolution part = work;
+        part.pixel_inputs = places.data(), part.pixels = (int64_t)places.size();
+        part.first_output = first * g.out_width, part.indices = indices.data();
+        kernels().convolve_signs(&part);
     });
 }
 
@@ -428,15 +484,25 @@ int onlooker_training_forward(const Shape *shape, const float *values, const flo
         Workspace &space = workspace();
         std::lock_guard<std::mutex> lock(space.mutex);
         const int64_t filter = g.taps * s.channels;
-        uint8_t *filters = space.filters.of<uint8_t>(filter * s.filters);
-        int32_t *sums = space.sums.of<int32_t>(s.pictures * g.padded_height * g.padded_width);
         run_tasks(threads, (int)(s.filters / column_panel), [&](int part) {
             const int64_t first = part * column_panel * filter;
             kernels().bits(weight + first, column_panel * filter, bits + first);
         });
-        pack_filters(s, g, bits, filters, threads);
-        pack_signs(s, g, values, clip, signs, mask, sums, threads);
-        convolve_signs(s, g, signs, filters, sums, output, threads);
+        const int64_t padded = s.pictures * g.padded_height * g.padded_width;
+        if (s.padding_value == -1 && filter < 1 << 16) {
+            const int64_t columns = (s.filters + 31) / 32 * 32;
+            uint8_t *nibbles = space.filters.of<uint8_t>((filter / 4 + 2) * columns);
+            uint8_t *sign_bits = space.bits.of<uint8_t>(padded * s.channels / 8 + 16);
+            pack_nibbles(s, g, bits, nibbles, threads);
+            pack_signs(s, g, values, clip, signs, sign_bits, mask, nullptr, threads);
+            convolve_bits(s, g, sign_bits, nibbles, output, threads);
+        } else {
+            uint8_t *filters = space.filters.of<uint8_t>(filter * s.filters);
+            int32_t *sums = space.sums.of<int32_t>(padded);
+            pack_filters(s, g, bits, filters, threads);
+            pack_signs(s, g, values, clip, signs, nullptr, mask, sums, threads);
+            convolve_signs(s, g, signs, filters, sums, output, threads);
+        }
         return 0;
     } catch (...) {
         return 1;

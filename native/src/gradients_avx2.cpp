@@ -18,7 +18,7 @@ static inline __m128i narrow(__m256i low, __m256i high) {
 }
 
 static void signs(const float *values, int64_t pixels, int channels, float clip, int8_t *signs,
-                  uint8_t *mask, int32_t *sums) {
+                  uint8_t *bits, uint8_t *mask, int32_t *sums) {
     const __m256 zero = _mm256_setzero_ps(), limit = _mm256_set1_ps(clip);
     const __m256 magnitude = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
     const __m128i one = _mm_set1_epi8(1);
@@ -31,6 +31,10 @@ static void signs(const float *values, int64_t pixels, int channels, float clip,
             __m128i found = _mm_or_si128(narrow(low_negative, high_negative), one);
             _mm_storeu_si128((__m128i *)signs, found);
             sum = _mm_add_epi64(sum, _mm_sad_epu8(_mm_add_epi8(found, one), _mm_setzero_si128()));
+            if (bits) {
+                *bits++ = (uint8_t)~_mm256_movemask_ps(_mm256_castsi256_ps(low_negative));
+                *bits++ = (uint8_t)~_mm256_movemask_ps(_mm256_castsi256_ps(high_negative));
+            }
             if (mask) {
                 __m256 low_passes = _mm256_cmp_ps(_mm256_and_ps(low, magnitude), limit, _CMP_LE_OQ);
                 __m256 high_passes =
@@ -39,7 +43,7 @@ static void signs(const float *values, int64_t pixels, int channels, float clip,
                 *mask++ = (uint8_t)_mm256_movemask_ps(high_passes);
             }
         }
-        sums[p] = sum_of(sum) - channels;
+        if (sums) sums[p] = sum_of(sum) - channels;
     }
 }
 
@@ -243,6 +247,137 @@ static void convolve(const onlooker_convolution *work) {
     }
 }
 
+// For the nibbles a and b of two pixels, at a + 16 b: by each nibble of a filter, how many bits of
+// a differ from it (in the low half of a byte) and how many of b (in the high half). A shuffle of
+// these 16 bytes by the nibbles of 32 filters does 256 products of signs.
+struct Differences {
+    alignas(64) uint8_t counts[256][16];
+    constexpr Differences() : counts() {
+        for (int pair = 0; pair < 256; pair++)
+            for (int filter = 0; filter < 16; filter++)
+                for (int bit = 0; bit < 4; bit++)
+                    counts[pair][filter] = (uint8_t)(counts[pair][filter] +
+                                                     ((pair ^ filter) >> bit & 1) +
+                                                     ((pair >> 4 ^ filter) >> bit & 1) * 16);
+    }
+};
+static constexpr Differences differences;
+
+enum { PAIRS = 16, STEPS = 21 };  // of pixels in a tile; of three nibbles that a byte can count
+
+// Places in `differences`, for the nibbles of two runs of bytes.
+static inline void pair_up(const uint8_t *first, const uint8_t *second, int nibbles,
+                           uint16_t *indices) {
+    const __m128i low = _mm_set1_epi8(15);
+    for (int k = 0; k < nibbles; k += 32, first += 16, second += 16, indices += 32) {
+        __m128i a = _mm_loadu_si128((const __m128i *)first);
+        __m128i b = _mm_loadu_si128((const __m128i *)second);
+        __m128i even = _mm_or_si128(_mm_and_si128(a, low),
+                                    _mm_slli_epi16(_mm_and_si128(b, low), 4));
+        __m128i odd = _mm_or_si128(_mm_and_si128(_mm_srli_epi16(a, 4), low),
+                                   _mm_andnot_si128(low, b));
+        __m256i left = _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(even, odd));
+        __m256i right = _mm256_cvtepu8_epi16(_mm_unpackhi_epi8(even, odd));
+        _mm256_storeu_si256((__m256i *)indices, _mm256_slli_epi16(left, 4));
+        _mm256_storeu_si256((__m256i *)(indices + 16), _mm256_slli_epi16(right, 4));
+    }
+}
+
+static inline void widen(__m256i bytes, int first, uint16_t *counts) {
+    __m256i even = _mm256_and_si256(bytes, _mm256_set1_epi16(255));
+    __m256i odd = _mm256_srli_epi16(bytes, 8);
+    if (!first) {
+        even = _mm256_add_epi16(even, _mm256_load_si256((const __m256i *)counts));
+        odd = _mm256_add_epi16(odd, _mm256_load_si256((const __m256i *)(counts + 16)));
+    }
+    _mm256_store_si256((__m256i *)counts, even);
+    _mm256_store_si256((__m256i *)(counts + 16), odd);
+}
+
+// Adds how many bits of two pixels differ from those of 32 V columns: counts [2][32 V].
+template <int V>
+static inline void count_pair(const uint16_t *indices, const uint8_t *nibbles, int steps, int first,
+                              uint16_t *counts) {
+    const __m256i low = _mm256_set1_epi8(15);
+    const uint8_t *const table = differences.counts[0];
+    __m256i one[V], two[V];
+    UNROLL for (int v = 0; v < V; v++) one[v] = two[v] = _mm256_setzero_si256();
+    for (int s = 0; s < steps; s++, indices += 3, nibbles += 96 * V) {
+        __m256i looked_up[3];
+        UNROLL for (int k = 0; k < 3; k++) looked_up[k] = _mm256_broadcastsi128_si256(
+            _mm_load_si128((const __m128i *)(table + indices[k])));
+        UNROLL for (int v = 0; v < V; v++) {
+            const __m256i *filter = (const __m256i *)nibbles + v;
+            __m256i sum = _mm256_shuffle_epi8(looked_up[0], _mm256_load_si256(filter));
+            sum = _mm256_add_epi8(
+                sum, _mm256_shuffle_epi8(looked_up[1], _mm256_load_si256(filter + V)));
+            sum = _mm256_add_epi8(
+                sum, _mm256_shuffle_epi8(looked_up[2], _mm256_load_si256(filter + 2 * V)));
+            one[v] = _mm256_add_epi8(one[v], _mm256_and_si256(sum, low));
+            two[v] = _mm256_add_epi8(two[v], _mm256_and_si256(_mm256_srli_epi16(sum, 4), low));
+        }
+    }
+    UNROLL for (int v = 0; v < V; v++) {
+        widen(one[v], first, counts + 32 * v);
+        widen(two[v], first, counts + 32 * (V + v));
+    }
+}
+
+template <int V>
+static void count_block(const uint16_t *indices, int stride, int pairs, const uint8_t *nibbles,
+                        int steps, uint16_t *counts) {
+    for (int s = 0; s < steps; s += STEPS) {
+        const int run = steps - s < STEPS ? steps - s : STEPS;
+        for (int p = 0; p < pairs; p++)
+            count_pair<V>(indices + p * stride + 3 * s, nibbles + (int64_t)s * 96 * V, run, s == 0,
+                          counts + p * 64 * V);
+    }
+}
+
+static void convolve_signs(const onlooker_sign_convolution *work) {
+    alignas(32) uint16_t counts[PAIRS * 64 * 4];
+    const int quads = work->channels / 4, nibbles = work->taps * quads;
+    const int steps = (nibbles + 2) / 3, stride = nibbles + 64;
+    const __m256i length = _mm256_set1_epi32(work->taps * work->channels);
+    for (int64_t first = 0; first < work->pixels; first += 2 * PAIRS) {
+        const int64_t left = work->pixels - first;
+        const int pixels = left < 2 * PAIRS ? (int)left : 2 * PAIRS;
+        const int pairs = (pixels + 1) / 2;
+        for (int p = 0; p < pairs; p++) {
+            const int64_t *places = work->pixel_inputs + first + 2 * p;
+            const uint8_t *one = work->input + places[0];
+            const uint8_t *two = work->input + places[2 * p + 1 < pixels];
+            uint16_t *indices = work->indices + p * stride;
+            for (int t = 0; t < work->taps; t++)
+                pair_up(one + work->tap_inputs[t], two + work->tap_inputs[t], quads,
+                        indices + t * quads);
+            indices[nibbles] = indices[nibbles + 1] = 0;
+        }
+        for (int column = 0; column < work->columns; column += 128) {
+            const int columns = work->columns - column < 128 ? work->columns - column : 128;
+            const int vectors = (columns + 31) / 32;
+            const uint8_t *block = work->nibbles + (int64_t)column * steps * 3;
+            switch (vectors) {
+                case 1: count_block<1>(work->indices, stride, pairs, block, steps, counts); break;
+                case 2: count_block<2>(work->indices, stride, pairs, block, steps, counts); break;
+                case 3: count_block<3>(work->indices, stride, pairs, block, steps, counts); break;
+                default: count_block<4>(work->indices, stride, pairs, block, steps, counts);
+            }
+            for (int n = 0; n < pixels; n++) {
+                const uint16_t *count = counts + n * 32 * vectors;
+                float *output = work->output +
+                                (work->first_output + first + n) * work->columns + column;
+                for (int c = 0; c < columns; c += 8) {
+                    __m256i differ =
+                        _mm256_cvtepu16_epi32(_mm_load_si128((const __m128i *)(count + c)));
+                    __m256i sum = _mm256_sub_epi32(length, _mm256_slli_epi32(differ, 1));
+                    _mm256_storeu_ps(output + c, _mm256_cvtepi32_ps(sum));
+                }
+            }
+        }
+    }
+}
+
 // Sums of 4 channels times 8 columns each of V places.
 template <int V>
 static inline void correlate_tile(const onlooker_correlation *work, const int8_t *gradient,
@@ -314,5 +449,5 @@ static void correlate(const onlooker_correlation *work) {
 }
 
 extern const onlooker_gradient_kernels onlooker_gradient_kernels_avx2 = {
-    "avx2", signs, largest, quantize, interleave, interleave_signs, bits, convolve, totals,
-    correlate};
+    "avx2", signs, largest, quantize, interleave, interleave_signs, bits, convolve,
+    convolve_signs, totals, correlate};

@@ -7,6 +7,8 @@
 //   pictures    [n][y][x][channel], one byte each, with a border, for products over channels
 //   quads       [channel / block][n / 4][y][x][channel % block][n % 4], for products over pictures
 //   filters     [column / 16][tap][channel / 4][column % 16][channel % 4], bits as bytes 0 or 1
+//   nibbles     [column / 128][tap][channel / 4][column % 128], four bits a byte, the first lowest;
+//               of 32 columns, the byte 2 i is column i and 2 i + 1 is 16 + i
 //
 // Files with kernels include nothing but stdint.h and intrinsics.
 #ifndef ONLOOKER_GRADIENTS_KERNELS_H
@@ -34,6 +36,21 @@ typedef struct {
     const uint8_t *mask;          // [pixel][columns / 8] bits, outputs are zero where unset; or null
 } onlooker_convolution;
 
+// Signs times signs, as bits: output[pixel][column] = length - 2 (how many of `length` bits differ).
+typedef struct {
+    const uint8_t *input;         // [n][y][x][channel / 8]
+    const uint8_t *nibbles;       // of filters; zeros follow, up to a multiple of 3 for each block
+    const int64_t *tap_inputs;    // per tap: bytes from a pixel's place in the input
+    int taps;
+    int channels;                 // of the input; a multiple of 16
+    int columns;                  // of the output; a multiple of 16
+    const int64_t *pixel_inputs;  // per pixel: bytes from `input`
+    int64_t first_output;         // number of the first pixel; the others follow
+    int64_t pixels;
+    uint16_t *indices;            // working memory: 16 (taps channels / 4 + 64) numbers
+    float *output;                // [pixel][columns]
+} onlooker_sign_convolution;
+
 // Gradient quads times sign quads, summed over a block of pixels of one scale:
 // sums[channel][column] += scale (factor sum(gradient sign) - sum(gradient)).
 typedef struct {
@@ -56,9 +73,10 @@ typedef struct {
 
 typedef struct {
     const char *name;
-    // Signs as ±1, and where |value| <= clip (mask may be null); sums over each pixel's channels.
+    // Signs as ±1 and as bits, where |value| <= clip, and sums over each pixel's channels; all but
+    // the first may be null.
     void (*signs)(const float *values, int64_t pixels, int channels, float clip, int8_t *signs,
-                  uint8_t *mask, int32_t *sums);
+                  uint8_t *bits, uint8_t *mask, int32_t *sums);
     // Bits of the largest |value|; beyond 0x7f800000 if there is a NaN.
     uint32_t (*largest)(const float *values, int64_t count);
     // floor(value * inverse + random), random in [0, 1), within eight bits; state: 8 words.
@@ -73,6 +91,7 @@ typedef struct {
     // Bits of signs, as bytes 0 and 1.
     void (*bits)(const float *values, int64_t count, uint8_t *bits);
     void (*convolve)(const onlooker_convolution *work);
+    void (*convolve_signs)(const onlooker_sign_convolution *work);
     // Sums over the quads of 4 channels.
     void (*totals)(const int8_t *quads, int64_t pixels, int32_t totals[4]);
     void (*correlate)(const onlooker_correlation *work);

@@ -12,19 +12,23 @@ static uint32_t bits_of(float value) {
 static float absolute(float value) { return value < 0 ? -value : value; }
 
 static void signs(const float *values, int64_t pixels, int channels, float clip, int8_t *signs,
-                  uint8_t *mask, int32_t *sums) {
+                  uint8_t *bits, uint8_t *mask, int32_t *sums) {
     for (int64_t p = 0; p < pixels; p++) {
         int32_t sum = 0;
         for (int c = 0; c < channels; c++) {
             int64_t i = p * channels + c;
             signs[i] = values[i] < 0 ? -1 : 1;
             sum += signs[i];
+            if (bits) {
+                if (i % 8 == 0) bits[i / 8] = 0;
+                bits[i / 8] |= (uint8_t)((signs[i] > 0) << (i % 8));
+            }
             if (mask) {
                 if (i % 8 == 0) mask[i / 8] = 0;
                 mask[i / 8] |= (uint8_t)((absolute(values[i]) <= clip) << (i % 8));
             }
         }
-        sums[p] = sum;
+        if (sums) sums[p] = sum;
     }
 }
 
@@ -116,6 +120,29 @@ static void convolve(const onlooker_convolution *work) {
     }
 }
 
+static void convolve_signs(const onlooker_sign_convolution *work) {
+    const int quads = work->channels / 4, count = work->taps * quads;
+    const int64_t block_nibbles = (count + 2) / 3 * 3;
+    for (int64_t p = 0; p < work->pixels; p++) {
+        float *output = work->output + (work->first_output + p) * work->columns;
+        for (int column = 0; column < work->columns; column++) {
+            const int first = column / 128 * 128, left = work->columns - first;
+            const int width = left < 128 ? (left + 31) / 32 * 32 : 128;
+            const int in_vector = column % 32;
+            const uint8_t *nibble = work->nibbles + first * block_nibbles + (column - first) / 32 * 32 +
+                                    (in_vector < 16 ? 2 * in_vector : 2 * in_vector - 31);
+            int differ = 0;
+            for (int t = 0; t < work->taps; t++) {
+                const uint8_t *input = work->input + work->pixel_inputs[p] + work->tap_inputs[t];
+                for (int q = 0; q < quads; q++, nibble += width)
+                    for (int bit = 0; bit < 4; bit++)
+                        differ += (input[q / 2] >> (q % 2 * 4 + bit) ^ *nibble >> bit) & 1;
+            }
+            output[column] = (float)(work->taps * work->channels - 2 * differ);
+        }
+    }
+}
+
 static void totals(const int8_t *quads, int64_t pixels, int32_t totals[4]) {
     for (int channel = 0; channel < 4; channel++) totals[channel] = 0;
     for (int64_t i = 0; i < pixels * 16; i++) totals[i % 16 / 4] += quads[i];
@@ -145,5 +172,5 @@ static void correlate(const onlooker_correlation *work) {
 }
 
 const onlooker_gradient_kernels onlooker_gradient_kernels_reference = {
-    "reference", signs, largest, quantize, interleave, interleave_signs, bits, convolve, totals,
-    correlate};
+    "reference", signs, largest, quantize, interleave, interleave_signs, bits, convolve,
+    convolve_signs, totals, correlate};
