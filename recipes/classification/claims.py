@@ -137,7 +137,6 @@ def recipe(row: Row, seed: int, out: Path, options: argparse.Namespace) -> Train
         ),
         train=LoopConfig(
             out=str(out),
-            steps=1,
             peak_lr=options.peak_lr,
             betas=(0.9, 0.999),
             weight_decay=0.0,

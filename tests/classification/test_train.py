@@ -212,7 +212,6 @@ def test_a_recipe_file_trains(shapes_folder: Path, tmp_path: Path) -> None:
         starts = [0.0]
         [train]
         out = "{tmp_path / "run"}"
-        steps = 1
         optimizer = "radam"
         schedule = "one-cycle"
         """,

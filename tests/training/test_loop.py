@@ -120,7 +120,9 @@ def test_steps_instead_of_the_clock_give_the_same_weights(tmp_path: Path) -> Non
 
 def test_wrong_settings_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="minutes"):
-        config(tmp_path, minutes=0.0)
+        config(tmp_path, minutes=-1.0)
+    with pytest.raises(ConfigError, match="how long"):
+        fit(torch.nn.Linear(3, 1), iter([]), loss_of, config(tmp_path, minutes=0.0))
     with pytest.raises(ConfigError, match="steps"):
         config(tmp_path, steps=-1)
     with pytest.raises(ConfigError, match="radam"):

@@ -62,7 +62,7 @@ class TrainConfig:
         model: ``[model]``.
         data: ``[data]``.
         loss: ``[loss]``.
-        train: ``[train]``; ``steps`` is set by ``epochs`` where that is given.
+        train: ``[train]``.
         epochs: Length of the training in passes through the data; 0: by ``train``.
         start: Slim checkpoint to go on from, if the training has no checkpoint of its own.
         gradient_bits: 32, or 8: of the gradients in binary convolutions, which is several times as

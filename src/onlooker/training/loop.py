@@ -94,9 +94,9 @@ class LoopConfig:
         """Check the ranges."""
         if self.peak_lr <= 0:
             raise ConfigError(f"peak_lr must be positive, not {self.peak_lr}")
-        if self.steps < 0 or (self.steps == 0 and self.minutes <= 0):
+        if self.steps < 0 or self.minutes < 0:
             raise ConfigError(
-                f"minutes or steps must be positive, not {self.minutes} and {self.steps}"
+                f"minutes and steps must not be negative: {self.minutes} and {self.steps}"
             )
         if self.optimizer not in OPTIMIZERS:
             raise ConfigError(f"optimizer {self.optimizer!r}; expected one of {OPTIMIZERS}")
@@ -177,7 +177,12 @@ def fit(
 
     Returns:
         The averaged network, in evaluation mode.
+
+    Raises:
+        ConfigError: The length of the training is not given.
     """
+    if not (config.steps or config.minutes):
+        raise ConfigError("how long to train? minutes or steps must be above 0")
     torch.set_num_threads(config.threads)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
