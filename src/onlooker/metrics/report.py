@@ -23,6 +23,7 @@ class EvaluationConfig:
         detector: Of tasks that find words: how; None for the shipped way.
         turned: Of tasks that read crops or scenes: by how many degrees they are turned clockwise
             first, or ``any``: each by an angle of its own; None for as they are.
+        model: Of tasks with several networks: a name, or a file; None for the shipped one.
 
     Raises:
         ConfigError: ``limit`` is below 1, or ``turned`` no angle.
@@ -35,6 +36,7 @@ class EvaluationConfig:
     lexicon: Path | None = None
     detector: str | None = None
     turned: str | None = None
+    model: str | None = None
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:

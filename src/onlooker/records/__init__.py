@@ -7,13 +7,14 @@ from onlooker.records.speech import SpeechCue, SpokenWord
 from onlooker.records.text import DetectedText, Page, RecognizedText, TextLine, TextWord
 from onlooker.records.time import clock
 from onlooker.records.track import TextTrack
-from onlooker.records.visual import BuildStep, StableSpan, View
+from onlooker.records.visual import BuildStep, ClassLabel, StableSpan, View
 
 __all__ = [
     "EVIDENCE_KINDS",
     "MEDIA_KINDS",
     "Box",
     "BuildStep",
+    "ClassLabel",
     "Description",
     "DetectedText",
     "EvidenceKind",

@@ -75,3 +75,18 @@ class StableSpan:
     shot: int
     steps: tuple[BuildStep, ...] = ()
     moving: tuple[Box, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLabel:
+    """A class that a picture may belong to.
+
+    Attributes:
+        name: Name of the class.
+        index: Its number in the network's output, from 0.
+        confidence: Probability in [0, 1], as the network gives it.
+    """
+
+    name: str
+    index: int
+    confidence: float

@@ -97,6 +97,7 @@ class Network:
     Attributes:
         input_shape: Sizes of the input's axes; a name or None where a size is free.
         output_shapes: The same of each output.
+        metadata: What the file says about itself.
         calls: How many calls may run at once.
 
     Raises:
@@ -112,6 +113,7 @@ class Network:
         self._pool = ThreadPoolExecutor(self.calls)  # starts no thread before it is used
         first = self._session.get_inputs()[0]
         self._input: str = first.name
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
         self.input_shape: list[int | str | None] = first.shape
         self.output_shapes: list[list[int | str | None]] = [
             output.shape for output in self._session.get_outputs()

@@ -12,16 +12,13 @@ import numpy.typing as npt
 
 from onlooker.hub import choose
 from onlooker.media.image import read_image
-from onlooker.metrics import EvaluationConfig, Report
+from onlooker.metrics import EvaluationConfig, Report, expected_calibration_error
 from onlooker.text.charset import unreadable
 from onlooker.text.crops import cut_out
 from onlooker.text.lines import corners_of
 from onlooker.text.recognition.datasets import LABELS_NAME, read_labels
 from onlooker.text.recognition.lexicon import Lexicon
-from onlooker.text.recognition.metrics import (
-    expected_calibration_error,
-    recognition_metrics,
-)
+from onlooker.text.recognition.metrics import recognition_metrics
 from onlooker.text.recognition.predict import DECODING, TextRecognizer
 from onlooker.text.recognition.weights import LANGUAGE_MODEL, WEIGHTS
 from onlooker.text.rectification.geometry import turned_about

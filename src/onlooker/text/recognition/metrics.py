@@ -5,14 +5,11 @@ letters and figures deleted on both sides; labels of which nothing is left are s
 ``word_accuracy_alnum_lower``: the same, lower-cased (the protocol of most published figures on
 IIIT5K, SVT and ICDAR crops). ``cer``: character error rate, edits over characters of the labels,
 summed over the set (Levenshtein 1966); it may exceed 1.
-
-``ece``: expected calibration error of the probabilities of being exactly right, over fifteen bins
-of equal width (Guo et al. 2017, "On calibration of modern neural networks", equation 3).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rapidfuzz.distance import Levenshtein
 
@@ -56,31 +53,3 @@ def recognition_metrics(pairs: Iterable[tuple[str, str]]) -> dict[str, float | N
         "word_accuracy_alnum_lower": same_lower / judged if judged else None,
         "cer": edits / characters if characters else None,
     }
-
-
-#: Bins of the expected calibration error; as many as in the paper.
-BINS = 15
-
-
-def expected_calibration_error(probabilities: Sequence[float], right: Sequence[bool]) -> float:
-    """Compute how far, on average, a probability lies from the share that is right.
-
-    Args:
-        probabilities: Of being right, in [0, 1].
-        right: Whether it was.
-
-    Raises:
-        ConfigError: There is none, or their numbers differ.
-
-    Example:
-        >>> round(expected_calibration_error([0.9, 0.9, 0.1], [True, True, False]), 3)
-        0.1
-    """
-    if not probabilities or len(probabilities) != len(right):
-        raise ConfigError(
-            f"{len(probabilities)} probabilities for {len(right)} readings; expected one each"
-        )
-    sums = [0.0] * BINS
-    for probability, one in zip(probabilities, right, strict=True):
-        sums[min(int(probability * BINS), BINS - 1)] += probability - one
-    return sum(abs(total) for total in sums) / len(probabilities)
