@@ -14,7 +14,7 @@
 namespace {
 
 // Multiply-accumulates and bytes: beyond, a run would only be long.
-constexpr int64_t most_products = 1 << 22, most_bytes = 1 << 24;
+constexpr int64_t most_products = 1 << 17, most_bytes = 1 << 24;
 
 void run(const onlooker_model* model, const onlooker_model_facts& model_facts, int threads,
          int height, int width) {

@@ -16,10 +16,7 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-#if defined(__GNUC__)
-__attribute__((format(printf, 1, 2)))
-#endif
-[[noreturn]] void fail(const char* format, ...);
+[[noreturn, gnu::format(printf, 1, 2)]] void fail(const char* format, ...);
 
 enum class Kind : uint32_t { float32, bits, u8, i16 };
 

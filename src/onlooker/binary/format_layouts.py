@@ -156,4 +156,4 @@ def _padded(values: npt.NDArray[Any], axis: int, multiple: int) -> npt.NDArray[A
         return np.ascontiguousarray(values)
     widths = [(0, 0)] * values.ndim
     widths[axis] = (0, missing)
-    return np.pad(values, widths)
+    return np.ascontiguousarray(np.pad(values, widths))  # which may keep another order
