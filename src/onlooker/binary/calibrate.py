@@ -91,3 +91,10 @@ def picture_bytes(mean: Any, std: Any, channels: int) -> Bytes:
     means = np.broadcast_to(np.asarray(mean, np.float64), channels)
     stds = np.broadcast_to(np.asarray(std, np.float64), channels)
     return Bytes((255 * stds).astype(np.float32), (255 * means).astype(np.float32))
+
+
+def fits(pictures: npt.NDArray[np.float32], held: Bytes) -> bool:
+    """Return whether pictures (N, C, …) are such that bytes hold them."""
+    shape = (1, -1, *[1] * (pictures.ndim - 2))
+    steps = pictures * held.inverse_scale.reshape(shape) + held.zero.reshape(shape)
+    return bool(steps.min() > -0.5 and steps.max() < 255.5)

@@ -16,11 +16,11 @@ import torch
 from torch import fx, nn
 
 from onlooker import __version__
-from onlooker.binary.calibrate import Calibration, Observer, picture_bytes
+from onlooker.binary.calibrate import Calibration, Observer, fits, picture_bytes
 from onlooker.binary.converter_trace import Network, trace
 from onlooker.binary.format import PackedFile
 from onlooker.binary.graph import Kind, Op, Uses
-from onlooker.binary.graph_pack import Bytes, pack, reads_picture
+from onlooker.binary.graph_pack import Bytes, folded_inputs, pack
 from onlooker.errors import ConfigError
 
 FLOAT_LAYERS = ("float32", "int8")
@@ -47,7 +47,8 @@ def convert(
             default ``int8`` where there is a calibration.
         ranges: How ranges are chosen.
         metadata: Goes into the file; ``input`` with ``mean`` and ``std`` says how pictures were
-            prepared, by default not at all: values in [0, 1].
+            prepared, by default not at all: values in [0, 1]. Where the calibration fits that,
+            an 8-bit first layer reads the picture's own pixels; else a range is chosen for it.
 
     Raises:
         ConfigError: The network holds what a packed file cannot express; the layer is named.
@@ -63,8 +64,11 @@ def convert(
         raise ConfigError(f"example_input_shape {example_input_shape}; expected (N, C, H, W)")
     shape = (2, *map(int, example_input_shape[1:]))
     network = trace(copy.deepcopy(model).eval().float(), shape)
-    described = {"architecture": type(model).__name__, "producer": f"onlooker {__version__}"}
-    described |= dict(metadata or {})
+    described: dict[str, Any] = {
+        "architecture": type(model).__name__,
+        "producer": f"onlooker {__version__}",
+        **(metadata or {}),
+    }
     described.setdefault("input", {"mean": [0.0] * shape[1], "std": [1.0] * shape[1]})
     bytes_of: dict[Op, Bytes] = {}
     if calibration is not None and kind == "int8":
@@ -85,18 +89,24 @@ def _calibrated(
     """Return how the map that each float convolution reads is held in bytes."""
     if pictures.ndim != len(shape) or pictures.shape[1:] != shape[1:] or not len(pictures):
         raise ConfigError(f"calibration of shape {pictures.shape}; expected (N, {shape[1:]})")
+    graph = network.graph
+    needed = [op for op in Uses(graph).ops if op in network.readers]
+    folded = folded_inputs(graph, set(needed))
+    held = picture_bytes(metadata["input"]["mean"], metadata["input"]["std"], shape[1])
+    pixels = fits(pictures, held)
+    (source,) = (node for node in network.module.graph.nodes if node.op == "placeholder")
     found: dict[Op, Bytes] = {}
     observers: dict[Op, Observer] = {}
     by_node: dict[fx.Node, Observer] = {}
-    needed = set(Uses(network.graph).ops)
-    for op, (node, channels) in network.readers.items():
-        if op not in needed:
+    for op in needed:
+        node, channels = network.readers[op]
+        picture = op in folded or [ref.op.kind for ref in op.inputs] == [Kind.INPUT]
+        if picture and pixels:
+            found[op] = held
             continue
-        if reads_picture(network.graph, op):
-            prepared = metadata["input"]
-            found[op] = picture_bytes(prepared["mean"], prepared["std"], shape[1])
-        else:
-            observers[op] = by_node.setdefault(node, Observer(channels))
+        if picture:
+            node, channels = source, shape[1]
+        observers[op] = by_node.setdefault(node, Observer(channels))
     _Watcher(network.module, by_node).watch(pictures)
     return found | {op: observer.bytes(ranges) for op, observer in observers.items()}
 
@@ -120,6 +130,3 @@ class _Watcher(fx.Interpreter):  # type: ignore[misc]
             # A flattened map (N, C · H · W) is seen as the map that it was.
             observer.see(made.reshape(len(made), len(observer.low), -1).numpy())
         return made
-
-
-__all__ = ["FLOAT_LAYERS", "Kind", "convert"]

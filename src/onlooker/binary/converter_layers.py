@@ -95,12 +95,13 @@ def pool_padding(
 
     Rounding the result's size up is the same as padding more below and on the right.
     """
-    kernels, pads, dilations = _pair(kernel), _pair(padding), _pair(dilation)
+    kernels, pads = _pair(kernel), _pair(padding)
+    if _pair(dilation) != (1, 1):
+        raise fail("pooling with dilation")
     strides = _pair(stride if stride is not None else kernel)
     after, fixed = [], False
     for axis in (0, 1):
-        reach = dilations[axis] * (kernels[axis] - 1) + 1
-        rest = size[axis] + 2 * pads[axis] - reach
+        rest = size[axis] + 2 * pads[axis] - kernels[axis]
         extra = 0
         if rest // strides[axis] + 1 != result[axis] or rest % strides[axis]:
             down = (result[axis] - 1) * strides[axis] - rest
@@ -108,16 +109,15 @@ def pool_padding(
                 # This much more always rounds up, unless PyTorch leaves out a window that would
                 # lie in the padding alone.
                 extra = strides[axis] - 1
-                if pads[axis] + strides[axis] > reach:
+                if pads[axis] + strides[axis] > kernels[axis]:
                     extra, fixed = down, True
         after.append(pads[axis] + extra)
     window = Window(
         kernel=kernels,
         stride=strides,
         padding=(pads[0], pads[1], after[0], after[1]),
-        dilation=dilations,
     )
-    if max(window.padding[0], after[0]) >= dilations[0] * (kernels[0] - 1) + 1:
+    if any(extra >= length for extra, length in zip(after, kernels, strict=True)):
         raise fail("pooling that pads more than its window")
     return window, fixed
 

@@ -67,7 +67,7 @@ Chain = Sequence[Step]
 
 
 def evaluate(chain: Chain, values: Floats) -> Floats:
-    """Send values (..., C) through a chain, in float32; what overflows becomes the largest number."""
+    """Send values (..., C) through a chain, in float32; overflow stops at the largest."""
     with np.errstate(over="ignore"):
         for step in chain:
             if isinstance(step, Affine):
@@ -148,7 +148,7 @@ def _bisected(
     low: npt.NDArray[np.int64],
     high: npt.NDArray[np.int64],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return where the predicate turns (its first number behind), what it is below, and if never."""
+    """Return where the predicate turns (first number behind), what it is below, if never."""
     below, above = positive(low), positive(high)
     never = below == above
     while bool((high - low > 1).any()):

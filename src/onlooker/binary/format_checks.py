@@ -51,9 +51,11 @@ _WRITTEN = {
     OutletKind.U8: TensorKind.U8,
     OutletKind.INTEGER: TensorKind.I16,
 }
+#: Two products of a byte 0 … 255 with a weight, added, must fit 16 bits, or AVX2's maddubs
+#: saturates: 2 · 255 · 63 = 32,130 does, 2 · 255 · 127 does not.
+MAX_WEIGHT = 63
 #: A dot product of more ones than this does not fit 16 bits.
 MAX_I16 = 32_767
-MAX_GROUP_BITS = 1 << 22
 
 
 def check(packed: PackedFile, name: str) -> None:
@@ -169,6 +171,10 @@ class _Checker:
             self.expect(fits, f"{what}: {node.groups} groups of {inputs} to {node.channels}")
             length = weights_length(node, inputs)
             self.blob(node.weights, length, f"{what}: weights", optional=False)
+            if node.operation == Operation.QUANTIZED_CONVOLUTION:
+                weights = np.frombuffer(self.packed.blobs[node.weights], np.int8)
+                fits = weights.min() >= -MAX_WEIGHT and weights.max() <= MAX_WEIGHT
+                self.expect(bool(fits), f"{what}: weights beyond {MAX_WEIGHT}")
         else:
             self.expect(node.groups == 1 and node.weights == -1, f"{what} with weights or groups")
         if node.operation in (Operation.INPUT, Operation.GATHER):
@@ -193,10 +199,10 @@ class _Checker:
             self.expect(geometry[1:] == ((1, 1), (1, 1), (0, 0, 0, 0)), f"{what} of a whole map")
         if node.operation in POOLINGS and not whole:
             # Else a window could lie in the padding alone, where there is nothing to pool.
-            reach = [node.dilation[axis] * (node.kernel[axis] - 1) + 1 for axis in (0, 1)]
             above, left, below, right = node.padding
-            inside = max(above, below) < reach[0] and max(left, right) < reach[1]
+            inside = max(above, below) < node.kernel[0] and max(left, right) < node.kernel[1]
             self.expect(inside, f"{what} pads more than its window covers")
+            self.expect(node.dilation == (1, 1), f"{what} with dilation")
         self.expect(node.groups >= 1, f"{what} with {node.groups} groups")
         if node.zero_padding:
             binary = node.operation == Operation.BINARY_CONVOLUTION
@@ -216,7 +222,9 @@ class _Checker:
         kinds = _READ[node.operation]
         self.expect(tensor.kind in kinds, f"{what} reads {tensor.kind.name}")
         if node.operation == Operation.BINARY_CONVOLUTION:
-            same = tensor.groups == node.groups
+            # Groups of whole words lie as one group does.
+            whole = tensor.channels // node.groups % 64 == 0
+            same = tensor.groups == (1 if whole else node.groups)
             self.expect(same, f"{what} of {node.groups} groups reads bits of {tensor.groups}")
         if not reads_slice(node):
             self.expect(node.input_first == 0, f"{what} reads from channel {node.input_first}")
@@ -274,9 +282,8 @@ class _Checker:
             self.blob(outlet.marks, flips, f"{what}: flips", optional=True)
             if tensor.groups > 1:
                 whole = outlet.first == 0 and last == tensor.channels
-                aligned = tensor.channels // tensor.groups % 64 == 0
                 pointwise = node.operation == Operation.POINTWISE and whole
-                self.expect(aligned or pointwise, f"{what} of {tensor.groups} groups")
+                self.expect(pointwise, f"{what} of {tensor.groups} groups")
         elif tensor.kind == TensorKind.U8:
             self.blob(outlet.numbers, 4 * node.channels, f"{what}: scales", optional=False)
             self.blob(outlet.marks, 4 * node.channels, f"{what}: zeros", optional=False)

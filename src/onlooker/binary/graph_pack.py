@@ -7,7 +7,7 @@ its slice where it is read side by side with others.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,8 +32,9 @@ from onlooker.binary.format import (
     TensorKind,
 )
 from onlooker.binary.format_builder import Builder
-from onlooker.binary.format_layouts import pack_binary, pack_float, pack_int8
-from onlooker.binary.graph import Graph, Kind, Op, Ref, Uses, Value, traced, width
+from onlooker.binary.format_checks import MAX_WEIGHT
+from onlooker.binary.format_layouts import WORD_BITS, pack_binary, pack_float, pack_int8
+from onlooker.binary.graph import Graph, Kind, Op, Uses, Value, traced, width
 from onlooker.binary.graph_plan import Plan, Planner
 from onlooker.errors import ConfigError
 
@@ -48,9 +49,6 @@ _OPERATIONS = {
     Kind.AFFINE: Operation.POINTWISE,
     Kind.ACTIVATION: Operation.POINTWISE,
 }
-#: Two products of a byte 0 … 255 with a weight, added, must fit 16 bits, or AVX2's maddubs
-#: saturates: 2 · 255 · 63 = 32,130 does, 2 · 255 · 127 does not.
-MAX_WEIGHT = 63
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +89,7 @@ class _Packer:
     def __init__(self, graph: Graph, bytes_of: Mapping[Op, Bytes]) -> None:
         self.graph, self.bytes_of = graph, bytes_of
         self.builder = Builder()
-        folds = _folded_inputs(graph, bytes_of)
+        folds = folded_inputs(graph, bytes_of)
         self.folded = {op for op, _ in folds.values()}
         self.folds = folds
         planner = Planner(graph, self.folded)
@@ -124,7 +122,7 @@ class _Packer:
     # What a node reads.
 
     def _floats(self, value: Value, *, integers: bool) -> tuple[int, int]:
-        """Return the tensor that holds a value, as float32 or 16-bit integers, and where it begins."""
+        """Return the tensor that holds a value, float32 or i16, and its first channel there."""
         if len(value) == 1:
             (ref,) = value
             plan = self.by_value[ref.op]
@@ -148,6 +146,8 @@ class _Packer:
 
     def _bits(self, value: Value, groups: int) -> int:
         """Return the tensor that holds signs."""
+        if width(value) // groups % WORD_BITS == 0:
+            groups = 1  # every group starts at a word anyway
         key = ("bits", value, groups)
         if key not in self.tensors:
             tensor = self.tensors[key] = self.builder.tensor(TensorKind.BITS, width(value), groups)
@@ -325,8 +325,12 @@ def quantized_weights(weights: Any) -> tuple[Any, Any]:
     return integers.astype(np.int8).reshape(weights.shape), steps
 
 
-def _folded_inputs(graph: Graph, bytes_of: Mapping[Op, Bytes]) -> dict[Op, tuple[Op, Value]]:
-    """Find quantized convolutions that read the picture scaled and shifted: they can do it."""
+def folded_inputs(graph: Graph, quantized: Collection[Op]) -> dict[Op, tuple[Op, Value]]:
+    """Find quantized convolutions that read the picture scaled and shifted: they can do it.
+
+    Returns:
+        For each the affine operation, and what that reads.
+    """
     uses = Uses(graph)
     found: dict[Op, tuple[Op, Value]] = {}
     for op in uses.ops:
@@ -336,25 +340,13 @@ def _folded_inputs(graph: Graph, bytes_of: Mapping[Op, Bytes]) -> dict[Op, tuple
         if source.op.kind != Kind.INPUT or not source.whole:
             continue
         readers = uses.readers[op]
-        if all(reader in bytes_of and len(reader.inputs) == 1 for reader in readers):
-            found |= {reader: (op, op.inputs) for reader in readers}
+        if all(reader in quantized and len(reader.inputs) == 1 for reader in readers):
+            found |= dict.fromkeys(readers, (op, op.inputs))
     return found
 
 
-def reads_picture(graph: Graph, op: Op) -> bool:
-    """Return whether a convolution reads the picture, as it is or scaled and shifted."""
-    if len(op.inputs) != 1 or not op.inputs[0].whole:
-        return False
-    source = op.inputs[0].op
-    if source.kind == Kind.AFFINE and not source.joined and source.inputs[0].whole:
-        readers = Uses(graph).readers[source]
-        alone = all(reader.kind == Kind.FLOAT and len(reader.inputs) == 1 for reader in readers)
-        source = source.inputs[0].op if alone else source
-    return source.kind == Kind.INPUT
-
-
 def _in_place(packed: PackedFile) -> PackedFile:
-    """Let nodes write their sum over the residual that nobody reads again: half the memory moved."""
+    """Let nodes write over the residual that nobody reads again: half the memory."""
     nodes = list(packed.nodes)
     for index, node in enumerate(nodes):
         old = node.residual

@@ -1,8 +1,8 @@
 """Which operations of a graph one node computes: the cheapest cover that the packed file can say.
 
 A node is a convolution, a pooling, a gather, or a pass over a map, with the scale, shift, residual
-and activation that follow. Signs are read off it by thresholds, and cost it a bit each; its value in
-float32 is written only where something else than a sign is made of it.
+and activation that follow. Signs are read off it by thresholds, and cost it a bit each; its value
+in float32 is written only where something else than a sign is made of it.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """Run a packed network in NumPy: slow, plain and exact.
 
-This is what the engine is tested against, and what runs where no engine was built. Sums of
-convolutions and means are exact or rounded once (they are computed in float64); all else is
-float32, rounded after each step, but for ``dot · scale + shift`` and its like, which is one fused
-multiply-add, as PyTorch computes batch norm on processors that have one. ``residual`` is added to
-the rounded result.
+This is what the engine is tested against, and what runs where no engine was built. The arithmetic
+is the engine's: ``act(x · scale + shift + residual)`` in float32, rounded after each operation and
+never fused; means are added up row by row. Only sums of float convolutions differ: here they are
+computed in float64 and rounded once, there in float32 in an order that depends on the processor.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -144,7 +144,7 @@ class ReferenceModel:
             if node.operation == Operation.BINARY_CONVOLUTION:
                 dot = exact.astype(np.int32)
             sums = exact.astype(np.float32)
-        values = multiply_add(sums, scale, shift)
+        values = scaled(sums, scale, shift)
         if node.residual >= 0:
             first = node.residual_first
             residual = tensors[node.residual][..., first : first + node.channels]
@@ -199,29 +199,31 @@ class ReferenceModel:
 
     @staticmethod
     def _pooled(node: Node, inputs: Floats, scale: Floats, shift: Floats) -> Floats:
-        values = multiply_add(inputs, scale, shift).astype(np.float64)
+        values = scaled(inputs, scale, shift)
         largest = node.operation == Operation.MAX_POOLING
         if node.kernel == (0, 0):
-            reduce = np.max if largest else np.mean
-            pooled = reduce(values, axis=(1, 2), keepdims=True)
-            return np.asarray(pooled, np.float32)
+            node = replace(node, kernel=values.shape[1:3])
         count, height, width, channels = values.shape
         above, left, below, right = node.padding
         size = (count, height + above + below, width + left + right, channels)
         inside = (slice(None), slice(above, above + height), slice(left, left + width))
-        padded = np.full(size, -np.inf if largest else 0.0)
+        padded = np.full(size, -np.inf if largest else 0, np.float32)
         padded[inside] = values
-        ones = np.zeros((1, *size[1:3], 1))
+        ones = np.zeros((1, *size[1:3], 1), np.float32)
         ones[inside] = 1
         down, across = output_size(node, height, width)
-        windows = [
-            (row, column) for row in range(node.kernel[0]) for column in range(node.kernel[1])
-        ]
-        seen = (_window(padded, node, *window, down, across) for window in windows)
-        if largest:
-            return np.asarray(np.max(np.stack(list(seen)), axis=0), np.float32)
-        pixels = sum(_window(ones, node, *window, down, across) for window in windows)
-        return np.asarray(sum(seen) / pixels, np.float32)
+        pooled: Floats | None = None
+        pixels = np.zeros((1, down, across, 1), np.float32)
+        for row in range(node.kernel[0]):
+            for column in range(node.kernel[1]):
+                seen = _window(padded, node, row, column, down, across)
+                pixels = pixels + _window(ones, node, row, column, down, across)
+                if pooled is None:
+                    pooled = seen
+                else:
+                    pooled = np.maximum(pooled, seen) if largest else pooled + seen
+        assert pooled is not None, "a window has a pixel"
+        return pooled if largest else pooled / pixels
 
     def _outlet(self, outlet: Outlet, dot: Map | None, values: Floats, channels: int) -> Map:
         if outlet.kind == OutletKind.VALUE:
@@ -245,10 +247,10 @@ class ReferenceModel:
         return np.asarray(signs ^ unpack_flips(self.packed.blobs[outlet.marks], channels))
 
 
-def multiply_add(values: Floats, scale: Floats, shift: Floats) -> Floats:
-    """Return values · scale + shift, rounded once."""
-    exact = values.astype(np.float64) * scale.astype(np.float64) + shift.astype(np.float64)
-    return exact.astype(np.float32)
+def scaled(values: Floats, scale: Floats, shift: Floats) -> Floats:
+    """Return values · scale + shift, rounded after each step."""
+    product = values * scale
+    return product + shift
 
 
 def activated(values: Floats, activation: Activation) -> Floats:
@@ -256,7 +258,7 @@ def activated(values: Floats, activation: Activation) -> Floats:
     if activation == Activation.RELU:
         return np.maximum(values, np.float32(0))
     if activation == Activation.TANH:
-        return np.tanh(values)
+        return np.tanh(values.astype(np.float64)).astype(np.float32)
     if activation == Activation.HARD_TANH:
         return np.clip(values, np.float32(-1), np.float32(1))
     return values
