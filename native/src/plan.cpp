@@ -10,6 +10,7 @@ namespace {
 constexpr int64_t most_rows = 1 << 20;                  // of a map, and columns
 constexpr int64_t most_map_bytes = int64_t{1} << 31;    // of a map with its border
 constexpr int64_t most_arena_bytes = int64_t{1} << 33;
+constexpr int64_t most_flat = 1 << 17;                  // channels that a flat row has
 constexpr int64_t alignment = 64, guard = 64;  // kernels may read so far outside of a map
 
 int64_t aligned(int64_t size) { return (size + alignment - 1) / alignment * alignment; }
@@ -39,6 +40,19 @@ bool convolves(Operation operation) {
 }
 
 }  // namespace
+
+bool flattens(const Model& model, const Node& node) {
+    if (node.operation != Operation::input && node.operation != Operation::pointwise) return false;
+    if (node.channels >= 64) return false;
+    const auto whole = [&](int tensor) {
+        return tensor < 0 || model.tensors[tensor].channels == node.channels;
+    };
+    bool all = whole(node.input) && whole(node.residual);
+    for (int k = 0; k < node.outlet_count; ++k)
+        all = all && whole(node.outlets[k].tensor) &&
+              model.tensors[node.outlets[k].tensor].kind != Kind::bits;
+    return all;
+}
 
 onlooker_node described(const Model& model, const Node& node) {
     onlooker_node out = {};
@@ -316,14 +330,16 @@ void Plan::divide(const onlooker_kernels& kernels) {
 // By pixels in whole tiles, by channels in blocks of 64, or both: what leaves the least to whoever
 // has most; of equals, the one that reads fewer weights.
 void Plan::divide(Step& step, const Node& node, int64_t tile) const {
-    const int64_t pixels = int64_t{step.height} * step.width;
+    step.flat = flattens(model_, node) && int64_t{node.channels} * step.width <= most_flat;
+    const int64_t pixels = int64_t{step.height} * (step.flat ? 1 : step.width);
     bool grouped = node.groups != 1;
     for (int k = 0; k < node.outlet_count; ++k)
         grouped = grouped || model_.tensors[node.outlets[k].tensor].groups != 1;
     // The picture is handed over row by row.
-    const int64_t grain = node.operation == Operation::input ? step.width : tile;
+    const int64_t grain =
+        step.flat ? 1 : node.operation == Operation::input ? step.width : tile;
     const int64_t tiles = (pixels + grain - 1) / grain;
-    const int64_t blocks = grouped || node.operation == Operation::input
+    const int64_t blocks = grouped || step.flat || node.operation == Operation::input
                                ? 1
                                : (node.channels + 63) / 64;
     const int team = step.alone ? 1 : threads_;
@@ -349,7 +365,7 @@ void Plan::divide(Step& step, const Node& node, int64_t tile) const {
         share.first_channel =
             static_cast<uint32_t>(std::min<int64_t>(node.channels, blocks * part / best * 64));
         share.last_channel = static_cast<uint32_t>(
-            part + 1 == best ? node.channels
+            part + 1 == best ? node.channels * (step.flat ? step.width : 1)
                              : std::min<int64_t>(node.channels, blocks * (part + 1) / best * 64));
     }
 }

@@ -35,10 +35,15 @@ struct Step {
     int height = 0, width = 0;     // of the result
     double work = 0;               // about how many nanoseconds one thread needs
     bool alone = false;            // thread 0 does it all
+    bool flat = false;             // a row is computed as if it were one pixel (see below)
     bool wait = false;             // all threads meet before it
     std::vector<Share> shares;     // one a thread
     std::vector<int> fills;        // storages whose border and tails are set before it
 };
+
+// Whether the pixels of a row may be taken for one with many channels: numbers are computed one by
+// one, and what is read and written is stored without gaps. With few channels that is much faster.
+bool flattens(const Model& model, const Node& node);
 
 // The sizes of a node that do not depend on the picture, as kernels want them.
 onlooker_node described(const Model& model, const Node& node);

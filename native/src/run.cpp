@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "kernels_math.h"
+
 namespace onlooker {
 
 namespace {
@@ -113,10 +115,36 @@ void Session::bind() {
                                                       : outlet.flips;
             outlets_.push_back(out);
         }
+        const size_t first_outlet = outlets_.size() - bound.outlet_count;
+        if (plan_.steps[i].flat) flatten(bound, first_outlet);
         nodes_.push_back(bound);
+        if (takes_bytes(i))
+            for (size_t k = first_outlet; k < outlets_.size(); ++k)
+                byte_tables_.push_back(
+                    {k, false, std::vector<uint8_t>(size_t{256} * node.channels)});
     }
     result_ = plan_.storages[plan_.storage_of[model.result]];
     result_channels_ = model.tensors[model.result].channels;
+}
+
+const float* Session::repeated(const void* values, uint32_t count, uint32_t times) {
+    if (!values) return nullptr;
+    repeated_.push_back(std::make_unique<Memory>(int64_t{4} * count * times));
+    auto* to = reinterpret_cast<float*>(repeated_.back()->data());
+    for (uint32_t i = 0; i < times; ++i) std::memcpy(to + i * count, values, sizeof(float) * count);
+    return to;
+}
+
+void Session::flatten(onlooker_node& node, size_t first_outlet) {
+    const uint32_t channels = node.channels, width = node.width;
+    node.scale = repeated(node.scale, channels, width);
+    node.shift = repeated(node.shift, channels, width);
+    for (size_t k = first_outlet; k < outlets_.size(); ++k) {
+        outlets_[k].thresholds = repeated(outlets_[k].thresholds, channels, width);
+        outlets_[k].flips = repeated(outlets_[k].flips, channels, width);
+    }
+    node.channels = node.input_channels = channels * width;
+    node.width = node.input_width = 1;
 }
 
 struct Session::Call {
@@ -127,6 +155,7 @@ struct Session::Call {
 };
 
 void Session::run(const Picture& picture, float* result, bool planes) {
+    if (picture.form == Picture::Form::bytes) quantize_bytes(picture.values);
     {
         const Lender::Loan loan(*lender_);
         Call call = {this, &*loan, &picture, times_.empty() ? nullptr : times_.data()};
@@ -175,16 +204,68 @@ void Session::step(const Call& call, size_t index, int thread) {
                                                     arena_.data() + plan_.scratch_at[thread]);
 }
 
+// Whether a node takes pictures of bytes as they are, by a table.
+bool Session::takes_bytes(size_t index) const {
+    const onlooker_node& node = nodes_[index];
+    bool bytes = node.operation == ONLOOKER_INPUT && plan_.steps[index].flat;
+    for (size_t k = 0; k < node.outlet_count; ++k)
+        bytes = bytes && node.outlets[k].kind == ONLOOKER_QUANTIZE;
+    return bytes;
+}
+
+void Session::quantize_bytes(const float* values) {
+    const int channels = engine_->model().input_channels;
+    for (ByteTable& table : byte_tables_) {
+        const onlooker_outlet& outlet = outlets_[table.outlet];
+        table.same = true;
+        for (int c = 0; c < channels; ++c) {
+            const float inverse_scale = static_cast<const float*>(outlet.thresholds)[c];
+            const float zero = static_cast<const float*>(outlet.flips)[c];
+            for (int byte = 0; byte < 256; ++byte) {
+                const size_t at = size_t{256} * c + byte;
+                table.of[at] = onlooker_quantize(values[at], inverse_scale, zero);
+                table.same = table.same && table.of[at] == byte;
+            }
+        }
+    }
+}
+
+void Session::hand_in_bytes(const uint8_t* picture, size_t index, const Share& share) const {
+    const onlooker_node& node = nodes_[index];
+    const int channels = engine_->model().input_channels;
+    const size_t row = size_t{1} * width_ * channels;
+    for (const ByteTable& table : byte_tables_) {
+        const onlooker_outlet& outlet = outlets_[table.outlet];
+        if (&outlet < node.outlets || &outlet >= node.outlets + node.outlet_count) continue;
+        for (uint32_t y = share.first_pixel; y < share.last_pixel; ++y) {
+            uint8_t* to = static_cast<uint8_t*>(outlet.map.data) + y * outlet.map.row;
+            const uint8_t* from = picture + y * row;
+            if (table.same) {
+                std::memcpy(to, from, row);
+                continue;
+            }
+            for (int c = 0; c < channels; ++c) {
+                const uint8_t* of = table.of.data() + size_t{256} * c;
+                for (size_t x = static_cast<size_t>(c); x < row; x += channels) to[x] = of[from[x]];
+            }
+        }
+    }
+}
+
 // Row by row through memory of our own: kernels read a little beyond a map, which a caller's picture
 // does not allow, and want pixels of float32.
 void Session::hand_in(const Call& call, size_t index, const Share& share, int thread) {
+    if (call.picture->form == Picture::Form::bytes && takes_bytes(index)) {
+        hand_in_bytes(static_cast<const uint8_t*>(call.picture->data), index, share);
+        return;
+    }
     onlooker_node node = nodes_[index];
-    const int width = width_, channels = static_cast<int>(node.channels);
+    const int width = width_, channels = engine_->model().input_channels;
     auto* row = reinterpret_cast<float*>(arena_.data() + plan_.picture_at[thread]);
     node.input = {row, 0, static_cast<ptrdiff_t>(sizeof(float)) * channels};
-    for (uint32_t first = share.first_pixel; first < share.last_pixel;
-         first += static_cast<uint32_t>(width)) {
-        const size_t at = static_cast<size_t>(first) * channels;
+    const uint32_t pixels = node.width;  // of a row; 1 where it is flat
+    for (uint32_t y = share.first_pixel / pixels; y < share.last_pixel / pixels; ++y) {
+        const size_t first = static_cast<size_t>(y) * width, at = first * channels;
         switch (call.picture->form) {
             case Picture::Form::pixels:
                 std::memcpy(row, static_cast<const float*>(call.picture->data) + at,
@@ -207,8 +288,7 @@ void Session::hand_in(const Call& call, size_t index, const Share& share, int th
                 break;
             }
         }
-        const onlooker_rectangle rectangle = {first, first + static_cast<uint32_t>(width), 0,
-                                              node.channels};
+        const onlooker_rectangle rectangle = {y * pixels, (y + 1) * pixels, 0, node.channels};
         engine_->kernels().run[ONLOOKER_INPUT](&node, &rectangle,
                                                arena_.data() + plan_.scratch_at[thread]);
     }

@@ -77,9 +77,14 @@ private:
     struct Call;
 
     void bind();
+    void flatten(onlooker_node& node, size_t first_outlet);
+    const float* repeated(const void* values, uint32_t count, uint32_t times);
     void work(Call& call, int thread);
     void step(const Call& call, size_t index, int thread);
     void hand_in(const Call& call, size_t index, const Share& share, int thread);
+    bool takes_bytes(size_t index) const;
+    void quantize_bytes(const float* values);
+    void hand_in_bytes(const uint8_t* picture, size_t index, const Share& share) const;
     void fill(const Storage& storage, int thread, int team);
     void take_out(float* result, bool planes) const;
 
@@ -89,6 +94,14 @@ private:
     Memory arena_;
     std::vector<onlooker_node> nodes_;
     std::vector<onlooker_outlet> outlets_;
+    std::vector<std::unique_ptr<Memory>> repeated_;  // factors of flat nodes, pixel by pixel
+    // Of each outlet of an input that goes to u8 alone: what each byte of a picture becomes.
+    struct ByteTable {
+        size_t outlet;
+        bool same = false;  // itself
+        std::vector<uint8_t> of;
+    };
+    std::vector<ByteTable> byte_tables_;
     Storage result_;
     int result_channels_ = 0;
     std::shared_ptr<Lender> lender_;
