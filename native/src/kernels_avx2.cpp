@@ -262,35 +262,55 @@ inline void widen(__m256i bytes, bool fresh, uint16_t *row) {
     store_bytes(row + 16, odd);
 }
 
+// Byte sums of 32 channels: both pixels', `pixel 0 + 16 · pixel 1` modulo 256, and pixel 1's, from
+// which pixel 0's follow.
+struct sums {
+    __m256i both, high;
+};
+
+// Three nibbles of weights, `apart` bytes apart, are looked up in their tables.
+inline void look_up(sums &s, __m256i first, __m256i second, __m256i third,
+                    const unsigned char *weights, size_t apart) {
+    __m256i sum = _mm256_shuffle_epi8(first, load_bytes(weights));
+    sum = _mm256_add_epi8(sum, _mm256_shuffle_epi8(second, load_bytes(weights + apart)));
+    sum = _mm256_add_epi8(sum, _mm256_shuffle_epi8(third, load_bytes(weights + 2 * apart)));
+    const __m256i high = _mm256_and_si256(_mm256_srli_epi16(sum, 4), _mm256_set1_epi8(15));
+    s.both = _mm256_add_epi8(s.both, sum);
+    s.high = _mm256_add_epi8(s.high, high);
+    // Each stays in its register: left alone, compilers copy them around.
+    __asm__("" : "+x"(s.both), "+x"(s.high));
+}
+
+inline void widen(const sums &s, bool fresh, uint16_t *row, size_t stride) {
+    const __m256i low_bits = _mm256_and_si256(s.high, _mm256_set1_epi8(15));
+    widen(_mm256_sub_epi8(s.both, _mm256_slli_epi16(low_bits, 4)), fresh, row);
+    widen(s.high, fresh, row + stride);
+}
+
+inline __m256i found(uint16_t at) {
+    return _mm256_broadcastsi128_si256(
+        _mm_load_si128(reinterpret_cast<const __m128i *>(table.counts[0] + at)));
+}
+
 // Differing bits of two pixels with `vectors · 32` of the `width · 32` channels of a block.
 template <int vectors, int width>
-inline void count_block(const uint16_t *pairs, const unsigned char *weights, size_t steps,
-                        bool fresh, uint16_t *row, size_t stride) {
-    const unsigned char *counts = table.counts[0];
-    const __m256i mask = _mm256_set1_epi8(15);
-    // Both pixels' sums, `low + 16 · high` modulo 256, and pixel 1's, from which follows pixel 0's.
-    __m256i both[vectors], high[vectors];
-    for (int v = 0; v < vectors; v++) both[v] = high[v] = _mm256_setzero_si256();
-    for (size_t step = 0; step < steps; step++, pairs += 3, weights += 3 * width * 32) {
-        __m256i found[3];
-        for (int k = 0; k < 3; k++)
-            found[k] = _mm256_broadcastsi128_si256(
-                _mm_load_si128(reinterpret_cast<const __m128i *>(counts + pairs[k])));
-        for (int v = 0; v < vectors; v++) {
-            const unsigned char *w = weights + v * 32;
-            __m256i sum = _mm256_shuffle_epi8(found[0], load_bytes(w));
-            sum = _mm256_add_epi8(sum, _mm256_shuffle_epi8(found[1], load_bytes(w + width * 32)));
-            sum = _mm256_add_epi8(sum, _mm256_shuffle_epi8(found[2], load_bytes(w + width * 64)));
-            both[v] = _mm256_add_epi8(both[v], sum);
-            high[v] =
-                _mm256_add_epi8(high[v], _mm256_and_si256(_mm256_srli_epi16(sum, 4), mask));
-        }
+void count_block(const uint16_t *pairs, const unsigned char *weights, size_t steps, bool fresh,
+                 uint16_t *row, size_t stride) {
+    const size_t apart = width * 32;
+    const __m256i zero = _mm256_setzero_si256();
+    // Names, not an array, which would be kept in memory.
+    sums s0 = {zero, zero}, s1 = s0, s2 = s0, s3 = s0;
+    for (const uint16_t *end = pairs + 3 * steps; pairs != end; pairs += 3, weights += 3 * apart) {
+        const __m256i first = found(pairs[0]), second = found(pairs[1]), third = found(pairs[2]);
+        look_up(s0, first, second, third, weights, apart);
+        if (vectors > 1) look_up(s1, first, second, third, weights + 32, apart);
+        if (vectors > 2) look_up(s2, first, second, third, weights + 64, apart);
+        if (vectors > 3) look_up(s3, first, second, third, weights + 96, apart);
     }
-    for (int v = 0; v < vectors; v++) {
-        const __m256i sixteen = _mm256_slli_epi16(_mm256_and_si256(high[v], mask), 4);
-        widen(_mm256_sub_epi8(both[v], sixteen), fresh, row + v * 32);
-        widen(high[v], fresh, row + stride + v * 32);
-    }
+    widen(s0, fresh, row, stride);
+    if (vectors > 1) widen(s1, fresh, row + 32, stride);
+    if (vectors > 2) widen(s2, fresh, row + 64, stride);
+    if (vectors > 3) widen(s3, fresh, row + 96, stride);
 }
 
 typedef void (*counting)(const uint16_t *, const unsigned char *, size_t, bool, uint16_t *, size_t);
