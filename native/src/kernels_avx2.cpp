@@ -250,16 +250,20 @@ inline void pair_up(const unsigned char *first, const unsigned char *second, siz
     }
 }
 
-// Adds the byte sums of 32 channels to a row of 16-bit ones.
-inline void widen(__m256i bytes, bool fresh, uint16_t *row) {
-    __m256i even = _mm256_and_si256(bytes, _mm256_set1_epi16(255));
-    __m256i odd = _mm256_srli_epi16(bytes, 8);
-    if (!fresh) {
-        even = _mm256_add_epi16(even, load_bytes(row));
-        odd = _mm256_add_epi16(odd, load_bytes(row + 16));
-    }
-    store_bytes(row, even);
-    store_bytes(row + 16, odd);
+// What becomes of a chunk's counts: the first ones start a row, the last ones make it dot products.
+enum chunk_place { ONLY, FIRST, MIDDLE, LAST };
+
+inline void widen_16(__m256i counts, chunk_place place, __m256i length, uint16_t *row) {
+    if (place == MIDDLE || place == LAST) counts = _mm256_add_epi16(counts, load_bytes(row));
+    if (place == ONLY || place == LAST)
+        counts = _mm256_sub_epi16(length, _mm256_add_epi16(counts, counts));
+    store_bytes(row, counts);
+}
+
+// The byte counts of 32 channels to a row of 16-bit numbers.
+inline void widen(__m256i counts, chunk_place place, __m256i length, uint16_t *row) {
+    widen_16(_mm256_and_si256(counts, _mm256_set1_epi16(255)), place, length, row);
+    widen_16(_mm256_srli_epi16(counts, 8), place, length, row + 16);
 }
 
 // Byte sums of 32 channels: both pixels', `pixel 0 + 16 · pixel 1` modulo 256, and pixel 1's, from
@@ -281,10 +285,11 @@ inline void look_up(sums &s, __m256i first, __m256i second, __m256i third,
     __asm__("" : "+x"(s.both), "+x"(s.high));
 }
 
-inline void widen(const sums &s, bool fresh, uint16_t *row, size_t stride) {
+inline void widen(const sums &s, chunk_place place, __m256i length, uint16_t *row,
+                  size_t stride) {
     const __m256i low_bits = _mm256_and_si256(s.high, _mm256_set1_epi8(15));
-    widen(_mm256_sub_epi8(s.both, _mm256_slli_epi16(low_bits, 4)), fresh, row);
-    widen(s.high, fresh, row + stride);
+    widen(_mm256_sub_epi8(s.both, _mm256_slli_epi16(low_bits, 4)), place, length, row);
+    widen(s.high, place, length, row + stride);
 }
 
 inline __m256i found(uint16_t at) {
@@ -294,8 +299,8 @@ inline __m256i found(uint16_t at) {
 
 // Differing bits of two pixels with `vectors · 32` of the `width · 32` channels of a block.
 template <int vectors, int width>
-void count_block(const uint16_t *pairs, const unsigned char *weights, size_t steps, bool fresh,
-                 uint16_t *row, size_t stride) {
+void count_block(const uint16_t *pairs, const unsigned char *weights, size_t steps,
+                 chunk_place place, int length, uint16_t *row, size_t stride) {
     const size_t apart = width * 32;
     const __m256i zero = _mm256_setzero_si256();
     // Names, not an array, which would be kept in memory.
@@ -307,13 +312,15 @@ void count_block(const uint16_t *pairs, const unsigned char *weights, size_t ste
         if (vectors > 2) look_up(s2, first, second, third, weights + 64, apart);
         if (vectors > 3) look_up(s3, first, second, third, weights + 96, apart);
     }
-    widen(s0, fresh, row, stride);
-    if (vectors > 1) widen(s1, fresh, row + 32, stride);
-    if (vectors > 2) widen(s2, fresh, row + 64, stride);
-    if (vectors > 3) widen(s3, fresh, row + 96, stride);
+    const __m256i all = _mm256_set1_epi16(static_cast<int16_t>(length));
+    widen(s0, place, all, row, stride);
+    if (vectors > 1) widen(s1, place, all, row + 32, stride);
+    if (vectors > 2) widen(s2, place, all, row + 64, stride);
+    if (vectors > 3) widen(s3, place, all, row + 96, stride);
 }
 
-typedef void (*counting)(const uint16_t *, const unsigned char *, size_t, bool, uint16_t *, size_t);
+typedef void (*counting)(const uint16_t *, const unsigned char *, size_t, chunk_place, int,
+                         uint16_t *, size_t);
 
 counting choose_counting(size_t vectors, size_t width) {
     switch (vectors * 8 + width) {
@@ -394,19 +401,18 @@ void run_binary(const onlooker_node *n, const onlooker_rectangle *r, void *scrat
                 uint16_t *row = rows + g * s.out_each + (c - first);
                 for (size_t step = 0; step < s.steps; step += chunk, at += chunk * 3 * width * 32) {
                     const size_t steps = s.steps - step < chunk ? s.steps - step : chunk;
+                    const bool more = step + steps < s.steps;
+                    const chunk_place place =
+                        step == 0 ? (more ? FIRST : ONLY) : (more ? MIDDLE : LAST);
                     for (uint32_t q = 0; q < t.count; q += 2)
-                        count(pairs + q / 2 * pair_stride + step * 3, at, steps, step == 0,
+                        count(pairs + q / 2 * pair_stride + step * 3, at, steps, place, length,
                               row + q * f.stride, f.stride);
                 }
             }
         }
-        for (uint32_t q = 0; q < t.count; q++) {
-            int16_t *row = reinterpret_cast<int16_t *>(rows) + q * f.stride;
-            for (size_t c = 0; c < f.count; c++)
-                row[c] = static_cast<int16_t>(length - 2 * static_cast<uint16_t>(row[c]));
-            if (n->zero_padding)
-                take_away_outside(n, t, q, outside, f.stride, row, f.first, f.count);
-        }
+        for (uint32_t q = 0; n->zero_padding && q < t.count; q++)
+            take_away_outside(n, t, q, outside, f.stride,
+                              reinterpret_cast<int16_t *>(rows) + q * f.stride, f.first, f.count);
         finish_tile(f, t);
     }
 }

@@ -53,7 +53,8 @@ struct finishing {
     float *v;
     unsigned char *rows;
     float low, high;
-    bool values; /* is v needed at all? */
+    bool values;   /* is v needed at all? */
+    size_t direct; /* the outlet in whose memory v is computed; their number: in `v` */
     row_kind kind;
 };
 
@@ -84,6 +85,7 @@ finishing start(const onlooker_node *n, const onlooker_rectangle *r, void *scrat
     f.rows = f.outlets + 8 * f.stride * n->outlet_count;
     f.kind = kind;
     f.values = false;
+    f.direct = n->outlet_count;
     for (uint32_t c = 0; c < f.count; c++) f.scale[c] = n->scale ? n->scale[f.first + c] : 1.0f;
     for (uint32_t c = 0; c < f.count; c++) f.shift[c] = n->shift ? n->shift[f.first + c] : 0.0f;
     const float infinity = __builtin_inff();
@@ -96,6 +98,9 @@ finishing start(const onlooker_node *n, const onlooker_rectangle *r, void *scrat
         unsigned char *at = f.outlets + 8 * f.stride * i;
         const bool integer = o.kind == ONLOOKER_BITS_BY_INTEGER || o.kind == ONLOOKER_INTEGER;
         f.values = f.values || !integer;
+        /* Whole vectors are written there and, by other outlets, 64 channels read. */
+        if (o.kind == ONLOOKER_VALUE && f.count % (n->outlet_count == 1 ? LANES : 64) == 0)
+            f.direct = i;
         if (o.kind == ONLOOKER_BITS_BY_INTEGER && kind == ROW_I16) {
             const int32_t *from = static_cast<const int32_t *>(o.thresholds) + f.first;
             int16_t *to = reinterpret_cast<int16_t *>(at);
@@ -127,29 +132,29 @@ inline vec load_row(const void *row, size_t c) {
 enum residual_kind { NO_RESIDUAL, F32_RESIDUAL, I16_RESIDUAL };
 
 template <int kind, int residual>
-void compute_values(const finishing &f, const void *row, const void *added) {
+inline void compute_values(const finishing &f, const void *row, const void *added, float *v) {
     const vec low = splat(f.low), high = splat(f.high);
     for (size_t c = 0; c < f.count; c += LANES) {
         vec x = load_row<kind>(row, c);
         if (kind != ROW_DONE) x = add(multiply(x, load(f.scale + c)), load(f.shift + c));
         if (residual == F32_RESIDUAL) x = add(x, load(static_cast<const float *>(added) + c));
         if (residual == I16_RESIDUAL) x = add(x, from_i16(static_cast<const int16_t *>(added) + c));
-        store(f.v + c, smaller(high, larger(low, x)));
+        store(v + c, smaller(high, larger(low, x)));
     }
     if (f.node->activation == ONLOOKER_TANH)
-        for (size_t c = 0; c < f.count; c++) f.v[c] = onlooker_tanh(f.v[c]);
+        for (size_t c = 0; c < f.count; c++) v[c] = onlooker_tanh(v[c]);
 }
 
 template <int kind>
-void compute_values(const finishing &f, const void *row, uint32_t y, uint32_t x) {
+void compute_values(const finishing &f, const void *row, uint32_t y, uint32_t x, float *v) {
     const onlooker_node *n = f.node;
     const unsigned char *added = n->residual.data ? place(n->residual, y, x) : nullptr;
     if (!added)
-        compute_values<kind, NO_RESIDUAL>(f, row, nullptr);
+        compute_values<kind, NO_RESIDUAL>(f, row, nullptr, v);
     else if (n->residual_kind == ONLOOKER_I16)
-        compute_values<kind, I16_RESIDUAL>(f, row, added + f.first * 2);
+        compute_values<kind, I16_RESIDUAL>(f, row, added + f.first * 2, v);
     else
-        compute_values<kind, F32_RESIDUAL>(f, row, added + f.first * 4);
+        compute_values<kind, F32_RESIDUAL>(f, row, added + f.first * 4, v);
 }
 
 uint64_t at_least_i32(const int32_t *a, const int32_t *b, size_t count) {
@@ -165,7 +170,8 @@ void put_bits(unsigned char *pixel, size_t c, size_t count, uint64_t bits) {
         return;
     }
     bits &= (uint64_t(1) << count) - 1;
-    for (size_t i = 0; i * 8 < count; i++) pixel[c / 8 + i] = static_cast<unsigned char>(bits >> (8 * i));
+    for (size_t i = 0; i * 8 < count; i++)
+        pixel[c / 8 + i] = static_cast<unsigned char>(bits >> (8 * i));
 }
 
 /* Groups that start new words, none of them whole: bits move one by one. */
@@ -181,14 +187,26 @@ void put_grouped_bits(unsigned char *pixel, const onlooker_node *n, uint32_t gro
 }
 
 void write_bits(const finishing &f, const onlooker_outlet &o, const unsigned char *parameters,
-                const void *row, unsigned char *pixel) {
+                const void *row, const float *v, unsigned char *pixel) {
     const unsigned char *flips = parameters + 4 * f.stride;
+    if (o.kind == ONLOOKER_BITS_BY_INTEGER && f.kind == ROW_I16 && f.count % 64 == 0 &&
+        o.groups == 1) { /* what most binary convolutions end with */
+        const int16_t *dots = static_cast<const int16_t *>(row);
+        const int16_t *thresholds = reinterpret_cast<const int16_t *>(parameters);
+        for (size_t c = 0; c < f.count; c += 64) {
+            uint64_t flip;
+            copy(&flip, flips + c / 8, 8);
+            flip ^= at_least_i16(dots + c, thresholds + c);
+            copy(pixel + c / 8, &flip, 8);
+        }
+        return;
+    }
     const bool grouped = o.groups > 1 && f.node->channels / o.groups % 64 != 0;
     for (size_t c = 0; c < f.count; c += 64) {
         const size_t count = f.count - c < 64 ? f.count - c : 64;
         uint64_t bits, flip;
         if (o.kind == ONLOOKER_BITS_BY_FLOAT)
-            bits = at_least_f32(f.v + c, reinterpret_cast<const float *>(parameters) + c);
+            bits = at_least_f32(v + c, reinterpret_cast<const float *>(parameters) + c);
         else if (f.kind == ROW_I16)
             bits = at_least_i16(static_cast<const int16_t *>(row) + c,
                                 reinterpret_cast<const int16_t *>(parameters) + c);
@@ -204,15 +222,16 @@ void write_bits(const finishing &f, const onlooker_outlet &o, const unsigned cha
     }
 }
 
-void write_u8(const finishing &f, const unsigned char *parameters, unsigned char *pixel) {
+void write_u8(const finishing &f, const unsigned char *parameters, const float *v,
+              unsigned char *pixel) {
     const float *inverse = reinterpret_cast<const float *>(parameters);
     const float *zero = inverse + f.stride;
     for (size_t c = 0; c < f.count; c += 64) {
         if (f.count - c >= 64) {
-            quantize(f.v + c, inverse + c, zero + c, pixel + c);
+            quantize(v + c, inverse + c, zero + c, pixel + c);
         } else {
             unsigned char bytes[64];
-            quantize(f.v + c, inverse + c, zero + c, bytes);
+            quantize(v + c, inverse + c, zero + c, bytes);
             copy(pixel + c, bytes, f.count - c);
         }
     }
@@ -230,23 +249,28 @@ void write_i16(const finishing &f, const void *row, unsigned char *pixel) {
 
 /* One pixel's sums to all outlets. */
 void finish(const finishing &f, uint32_t y, uint32_t x, const void *row) {
+    const onlooker_outlet *outlets = f.node->outlets;
+    float *v = f.v;
     if (f.values) {
+        if (f.direct < f.node->outlet_count)
+            v = reinterpret_cast<float *>(target(outlets[f.direct].map, y, x)) + f.first;
         switch (f.kind) {
-            case ROW_I16: compute_values<ROW_I16>(f, row, y, x); break;
-            case ROW_I32: compute_values<ROW_I32>(f, row, y, x); break;
-            case ROW_F32: compute_values<ROW_F32>(f, row, y, x); break;
-            case ROW_DONE: compute_values<ROW_DONE>(f, row, y, x); break;
+            case ROW_I16: compute_values<ROW_I16>(f, row, y, x, v); break;
+            case ROW_I32: compute_values<ROW_I32>(f, row, y, x, v); break;
+            case ROW_F32: compute_values<ROW_F32>(f, row, y, x, v); break;
+            case ROW_DONE: compute_values<ROW_DONE>(f, row, y, x, v); break;
         }
     }
     for (size_t i = 0; i < f.node->outlet_count; i++) {
-        const onlooker_outlet &o = f.node->outlets[i];
+        const onlooker_outlet &o = outlets[i];
+        if (i == f.direct) continue;
         const unsigned char *parameters = f.outlets + 8 * f.stride * i;
         unsigned char *pixel = target(o.map, y, x);
         switch (o.kind) {
-            case ONLOOKER_VALUE: copy(pixel + f.first * 4, f.v, f.count * 4); break;
-            case ONLOOKER_QUANTIZE: write_u8(f, parameters, pixel + f.first); break;
+            case ONLOOKER_VALUE: copy(pixel + f.first * 4, v, f.count * 4); break;
+            case ONLOOKER_QUANTIZE: write_u8(f, parameters, v, pixel + f.first); break;
             case ONLOOKER_INTEGER: write_i16(f, row, pixel + f.first * 2); break;
-            default: write_bits(f, o, parameters, row, pixel + f.first / 8);
+            default: write_bits(f, o, parameters, row, v, pixel + f.first / 8);
         }
     }
 }
