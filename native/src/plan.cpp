@@ -311,6 +311,7 @@ void Plan::divide(const onlooker_kernels& kernels) {
             outlets[k].kind = static_cast<uint32_t>(node.outlets[k].kind);
             outlets[k].groups = static_cast<uint32_t>(model_.tensors[node.outlets[k].tensor].groups);
         }
+        if (step.flat) whole.channels = whole.input_channels = whole.channels * step.width;
         whole.outlets = outlets.data();
         whole.outlet_count = outlets.size();
         scratch = std::max(scratch, static_cast<int64_t>(kernels.scratch_bytes(&whole)));
