@@ -18,18 +18,24 @@ from onlooker.errors import ConfigError
 Fail = Callable[[str], ConfigError]
 
 
-def affine_of_norm(layer: nn.BatchNorm2d | nn.BatchNorm1d) -> Affine:
+def affine_of_norm(layer: nn.BatchNorm2d | nn.BatchNorm1d, fail: Fail) -> Affine:
     """Return batch norm with its running statistics as a step."""
 
     def numbers(values: Tensor | None) -> npt.NDArray[np.float32] | None:
         return None if values is None else values.detach().numpy().astype(np.float32)
 
     mean, variance = numbers(layer.running_mean), numbers(layer.running_var)
+    weight, bias = numbers(layer.weight), numbers(layer.bias)
     assert mean is not None and variance is not None, "checked by the caller"
-    step = batch_norm(mean, variance, numbers(layer.weight), numbers(layer.bias), layer.eps)
-    for values in (step.scale, step.shift):
-        if not np.isfinite(values).all():  # type: ignore[arg-type]
-            raise ConfigError(f"{layer}: its statistics are not all finite numbers")
+    given = (mean, variance, weight, bias)
+    finite = all(values is None or bool(np.isfinite(values).all()) for values in given)
+    if not finite or (variance + layer.eps <= 0).any():
+        raise fail("statistics, scale or shift that are no finite numbers")
+    with np.errstate(over="ignore"):
+        step = batch_norm(mean, variance, weight, bias, layer.eps)
+    assert step.scale is not None and step.shift is not None, "batch norm has both"
+    if not (np.isfinite(step.scale).all() and np.isfinite(step.shift).all()):
+        raise fail("statistics whose quotient is no finite number")
     return step
 
 
@@ -89,6 +95,7 @@ def pool_padding(
     stride: Any,
     padding: Any,
     dilation: Any,
+    ceil_mode: bool,
     fail: Fail,
 ) -> tuple[Window, bool]:
     """Return the geometry of a pooling, and whether it holds for this size of input only.
@@ -101,16 +108,13 @@ def pool_padding(
     strides = _pair(stride if stride is not None else kernel)
     after, fixed = [], False
     for axis in (0, 1):
-        rest = size[axis] + 2 * pads[axis] - kernels[axis]
-        extra = 0
-        if rest // strides[axis] + 1 != result[axis] or rest % strides[axis]:
-            down = (result[axis] - 1) * strides[axis] - rest
-            if down > 0:
-                # This much more always rounds up, unless PyTorch leaves out a window that would
-                # lie in the padding alone.
-                extra = strides[axis] - 1
-                if pads[axis] + strides[axis] > kernels[axis]:
-                    extra, fixed = down, True
+        extra = strides[axis] - 1 if ceil_mode else 0
+        if extra and pads[axis] + strides[axis] > kernels[axis]:
+            # PyTorch leaves out a window that would lie in the padding alone: it depends on the
+            # size whether there is one.
+            reached = (result[axis] - 1) * strides[axis] + kernels[axis]
+            extra = max(0, reached - size[axis] - 2 * pads[axis])
+            fixed = True
         after.append(pads[axis] + extra)
     window = Window(
         kernel=kernels,

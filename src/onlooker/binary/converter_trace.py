@@ -168,7 +168,7 @@ class _Walker(Functions):
             self._per_channel(found, "batch norm")
             if layer.running_mean is None:
                 raise self._fail("batch norm without running statistics")
-            step = affine_of_norm(layer)
+            step = affine_of_norm(layer, self._fail)
             return replace(found, value=self.graph.affine(found.value, step, self.name, layer))
         if isinstance(layer, _SIGNS):
             return replace(found, value=self._signs(found.value))
@@ -182,14 +182,13 @@ class _Walker(Functions):
             return self._hard_tanh(found, layer.min_val, layer.max_val)
         if isinstance(layer, nn.MaxPool2d):
             sizes = (layer.kernel_size, layer.stride, layer.padding, layer.dilation)
-            return self._pooling(Kind.MAX, found, *sizes)
+            return self._pooling(Kind.MAX, found, *sizes, layer.ceil_mode)
         if isinstance(layer, nn.AvgPool2d):
             padded = bool(np.any(layer.padding)) and layer.count_include_pad
             if padded or layer.divisor_override:
                 raise self._fail("average pooling that counts the padding")
-            return self._pooling(
-                Kind.MEAN, found, layer.kernel_size, layer.stride, layer.padding, 1
-            )
+            sizes = (layer.kernel_size, layer.stride, layer.padding, 1)
+            return self._pooling(Kind.MEAN, found, *sizes, layer.ceil_mode)
         if isinstance(layer, nn.AdaptiveAvgPool2d):
             return self._adaptive(Kind.MEAN, found)
         if isinstance(layer, nn.AdaptiveMaxPool2d):
@@ -240,12 +239,26 @@ class _Walker(Functions):
         return made
 
     def _pooling(
-        self, kind: Kind, found: Traced, kernel: Any, stride: Any, padding: Any, dilation: Any
+        self,
+        kind: Kind,
+        found: Traced,
+        kernel: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        ceil_mode: bool,
     ) -> Traced:
         found = self._map(found)
         real = self.real[self.node]
         window, fixed = pool_padding(
-            found.size, tuple(real.shape[-2:]), kernel, stride, padding, dilation, self._fail
+            found.size,
+            tuple(real.shape[-2:]),
+            kernel,
+            stride,
+            padding,
+            dilation,
+            ceil_mode,
+            self._fail,
         )
         self.fixed = self.fixed or fixed
         made = self.graph.pooling(kind, found.value, window, self.name)

@@ -348,7 +348,8 @@ def folded_inputs(graph: Graph, quantized: Collection[Op]) -> dict[Op, tuple[Op,
 def _in_place(packed: PackedFile) -> PackedFile:
     """Let nodes write over the residual that nobody reads again: half the memory."""
     nodes = list(packed.nodes)
-    for index, node in enumerate(nodes):
+    for index in range(len(nodes)):
+        node = nodes[index]  # renamed, perhaps
         old = node.residual
         if old < 0 or packed.tensors[old].kind != TensorKind.FLOAT or node.input == old:
             continue
