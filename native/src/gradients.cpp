@@ -435,28 +435,28 @@ void gradient_of_weight(const Shape &s, const Geometry &g, const Rounded &r, con
     run_tasks(threads, (int)((quads + quads_a_task - 1) / quads_a_task), [&](int task) {
         const int64_t first = task * quads_a_task, count = std::min(quads_a_task, quads - first);
         std::vector<int32_t> totals((size_t)(count * 4));
+        std::vector<int64_t> pixels;
         onlooker_correlation work{};
         work.gradient_stride = gradient_block, work.channel_blocks = (int)count;
-        work.group_signs = padded * 32;
-        work.row_signs = s.stride_y * g.padded_width * 32, work.pixel_signs = s.stride_x * 32;
-        work.factor = s.padding_value ? 2 : 1, work.first = 1;
+        work.signs = sign_quads, work.factor = s.padding_value ? 2 : 1, work.first = 1;
         work.sums = of_weight + first * 4 * g.taps * s.channels;
         work.sums_stride = g.taps * s.channels, work.totals = totals.data();
         for (int64_t group = 0; group < g.groups; group += r.groups_a_scale)
             for (int64_t y = 0; y < g.out_height; y += rows)
                 for (int64_t x = 0; x < g.out_width; x += width) {
-                    work.groups = (int)std::min(r.groups_a_scale, g.groups - group);
-                    work.rows = (int)std::min(rows, g.out_height - y);
-                    work.width = (int)std::min(width, g.out_width - x);
+                    pixels.clear();
+                    for (int64_t q = group; q < std::min(group + r.groups_a_scale, g.groups); q++)
+                        for (int64_t row = y; row < std::min(y + rows, g.out_height); row++)
+                            for (int64_t at = x; at < std::min(x + width, g.out_width); at++)
+                                pixels.push_back((q * padded + row * s.stride_y * g.padded_width +
+                                                  at * s.stride_x) * 32);
+                    work.pixels = (int)pixels.size(), work.pixel_signs = pixels.data();
                     work.scale = r.scales[group / r.groups_a_scale];
                     work.gradients = r.quads + first * gradient_block +
                                      (group * area + y * g.out_width + x) * 16;
                     for (int64_t k = 0; k < count; k++)
-                        kernels().totals(work.gradients + k * gradient_block,
-                                         (int64_t)work.groups * work.rows * work.width,
+                        kernels().totals(work.gradients + k * gradient_block, work.pixels,
                                          totals.data() + 4 * k);
-                    work.signs = sign_quads + (group * padded + y * s.stride_y * g.padded_width +
-                                               x * s.stride_x) * 32;
                     for (int64_t column = 0; column < columns; column += columns_at_once) {
                         work.column_signs = column_signs.data() + column;
                         work.column_sums = column_sums.data() + column;

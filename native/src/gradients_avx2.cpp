@@ -387,33 +387,21 @@ static inline void correlate_tile(const onlooker_correlation *work, const int8_t
     __m256i added[4 * V];
     UNROLL for (int v = 0; v < V; v++) signs[v] = work->signs + work->column_signs[block + v];
     UNROLL for (int k = 0; k < 4 * V; k++) added[k] = _mm256_setzero_si256();
-    const int64_t step = work->pixel_signs;
-    for (int g = 0; g < work->groups; g++) {
-        int64_t row = g * work->group_signs;
-        for (int y = 0; y < work->rows; y++, row += work->row_signs) {
-            const uint8_t *s0 = signs[0] + row, *s1 = signs[V > 1 ? 1 : 0] + row;
-            const uint8_t *s2 = signs[V > 2 ? 2 : 0] + row;
-            _Pragma("GCC unroll 4") for (int x = 0; x < work->width; x++) {
-                __m256i sign[3];
-                sign[0] = _mm256_loadu_si256((const __m256i *)s0);
-                if (V > 1) sign[1] = _mm256_loadu_si256((const __m256i *)s1);
-                if (V > 2) sign[2] = _mm256_loadu_si256((const __m256i *)s2);
-                UNROLL for (int c = 0; c < 4; c++) {
-                    const __m256i value = quad(gradient + 4 * c);
-                    UNROLL for (int v = 0; v < V; v++) {
-                        added[c * V + v] = _mm256_add_epi16(added[c * V + v],
-                                                            _mm256_maddubs_epi16(sign[v], value));
-                    }
-                }
-                gradient += 16;
-                s0 += step;
-                if (V > 1) s1 += step;
-                if (V > 2) s2 += step;
+    const int64_t *places = work->pixel_signs;
+    _Pragma("GCC unroll 4") for (int p = 0; p < work->pixels; p++) {
+        __m256i sign[V];
+        UNROLL for (int v = 0; v < V; v++) sign[v] =
+            _mm256_loadu_si256((const __m256i *)(signs[v] + places[p]));
+        UNROLL for (int c = 0; c < 4; c++) {
+            const __m256i value = quad(gradient + 16 * p + 4 * c);
+            UNROLL for (int v = 0; v < V; v++) {
+                added[c * V + v] =
+                    _mm256_add_epi16(added[c * V + v], _mm256_maddubs_epi16(sign[v], value));
             }
         }
     }
     const __m256 scale = _mm256_set1_ps(work->scale);
-    for (int c = 0; c < 4; c++) {
+    UNROLL for (int c = 0; c < 4; c++) {
         const __m256i total = _mm256_set1_epi32(totals[c]);
         UNROLL for (int v = 0; v < V; v++) {
             __m256i sum = _mm256_madd_epi16(added[c * V + v], ones);

@@ -57,12 +57,12 @@ typedef struct {
     const int8_t *gradients;      // block of 4 channels at the block's first pixel
     int64_t gradient_stride;      // bytes to the next 4 channels
     int channel_blocks;
-    const uint8_t *signs;         // block of 8 columns, at the first pixel
+    const uint8_t *signs;
     const int64_t *column_signs;  // per block of 8 columns: bytes from `signs`, tap included
     const int64_t *column_sums;   // per block of 8 columns: its place in a row of sums
     int column_blocks;
-    int groups, rows, width;      // of pixels; gradients lie one behind another
-    int64_t group_signs, row_signs, pixel_signs;  // bytes from one to the next in the signs
+    int pixels;                   // their gradients lie one behind another
+    const int64_t *pixel_signs;   // per pixel: bytes from its column's signs
     int factor;                   // 2 for signs as 0 and 1; 1 for 0, 1, 2 (1: not there)
     float scale;
     const int32_t *totals;        // per channel: sum(gradient)

@@ -156,13 +156,9 @@ static void correlate(const onlooker_correlation *work) {
                     work->gradients + channel / 4 * work->gradient_stride + channel % 4 * 4;
                 const uint8_t *sign = work->signs + work->column_signs[block] + column * 4;
                 int32_t product = 0;
-                for (int g = 0; g < work->groups; g++)
-                    for (int y = 0; y < work->rows; y++)
-                        for (int x = 0; x < work->width; x++, gradient += 16)
-                            for (int n = 0; n < 4; n++)
-                                product += gradient[n] * sign[g * work->group_signs +
-                                                              y * work->row_signs +
-                                                              x * work->pixel_signs + n];
+                for (int p = 0; p < work->pixels; p++, gradient += 16)
+                    for (int n = 0; n < 4; n++)
+                        product += gradient[n] * sign[work->pixel_signs[p] + n];
                 float *place =
                     work->sums + channel * work->sums_stride + work->column_sums[block] + column;
                 int32_t sum = work->factor * product - work->totals[channel];
