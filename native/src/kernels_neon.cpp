@@ -172,7 +172,7 @@ inline void binary_block(const unsigned char *const *from, const window &w,
             ptrdiff_t at = i * w.row + j * w.column;
             const ptrdiff_t end = at + static_cast<ptrdiff_t>(w.length * 8);
             while (at < end) {
-                const ptrdiff_t until = least(end, at + room);
+                const ptrdiff_t until = at + room < end ? at + room : end;
                 room -= until - at;
                 for (; at < until; at += 8, weights += 8) {
                     uint8x16_t words[4];

@@ -187,52 +187,68 @@ void sum_outside(const onlooker_node *n, int16_t *into) {
     }
 }
 
-template <bool maximum, int kind>
-void pool_pixel(const finishing &f, ptrdiff_t top, ptrdiff_t bottom, ptrdiff_t left,
-                ptrdiff_t right, float *row) {
-    const onlooker_node *n = f.node;
-    const ptrdiff_t down = static_cast<ptrdiff_t>(n->dilation_down);
-    const ptrdiff_t along = static_cast<ptrdiff_t>(n->dilation_right);
-    float count = 0.0f;
-    for (ptrdiff_t y = top; y < bottom; y += down)
-        for (ptrdiff_t x = left; x < right; x += along) count += 1.0f;
+/* Taps of a window that are inside: the first one, how many, and bytes between them. */
+struct taps {
+    const unsigned char *from;
+    ptrdiff_t down, right, row, column;
+};
+
+template <bool maximum, int kind, bool plain>
+void pool_pixel(const finishing &f, const taps &t, float *row) {
+    const vec count = splat(static_cast<float>(t.down * t.right));
     for (size_t c = 0; c < f.count; c += LANES) {
         const vec scale = load(f.scale + c), shift = load(f.shift + c);
         vec total = splat(maximum ? -__builtin_inff() : 0.0f);
-        for (ptrdiff_t y = top; y < bottom; y += down) {
-            for (ptrdiff_t x = left; x < right; x += along) {
-                const vec v = add(
-                    multiply(load_row<kind>(place(n->input, y, x), f.first + c), scale), shift);
+        for (ptrdiff_t y = 0; y < t.down; y++) {
+            const unsigned char *at = t.from + y * t.row;
+            for (ptrdiff_t x = 0; x < t.right; x++, at += t.column) {
+                vec v = load_row<kind>(at, c);
+                if (!plain) v = add(multiply(v, scale), shift);
                 total = maximum ? larger(v, total) : add(total, v);
             }
         }
-        store(row + c, maximum || count == 0.0f ? total : divide(total, splat(count)));
+        store(row + c, maximum ? total : divide(total, count));
     }
 }
 
-/* First tap inside of a map, or where the loop over taps ends at once. */
-inline ptrdiff_t first_inside(ptrdiff_t at, ptrdiff_t step) {
-    return at >= 0 ? at : at + (-at + step - 1) / step * step;
+/* Taps of a row or column that are inside: from which one on, and how many. */
+inline void inside(ptrdiff_t at, ptrdiff_t kernel, ptrdiff_t step, ptrdiff_t size, ptrdiff_t &first,
+                   ptrdiff_t &count) {
+    first = at >= 0 ? 0 : (-at + step - 1) / step;
+    const ptrdiff_t reach = size > at ? (size - at + step - 1) / step : 0;
+    count = (reach < kernel ? reach : kernel) - first;
+    if (count < 0) count = 0;
 }
 
-inline ptrdiff_t least(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
-
-template <bool maximum>
+template <bool maximum, int kind>
 void run_pooling(const onlooker_node *n, const onlooker_rectangle *r, void *scratch) {
     const finishing f = start(n, r, scratch, ROW_DONE);
     float *row = reinterpret_cast<float *>(f.rows);
+    taps t;
+    t.row = n->input.row * static_cast<ptrdiff_t>(n->dilation_down);
+    t.column = n->input.pixel * static_cast<ptrdiff_t>(n->dilation_right);
     for (uint32_t p = r->first_pixel; p < r->last_pixel; p++) {
         const uint32_t y = p / n->width, x = p % n->width;
-        const ptrdiff_t top = first_inside(source_row(n, y, 0), n->dilation_down);
-        const ptrdiff_t left = first_inside(source_column(n, x, 0), n->dilation_right);
-        const ptrdiff_t bottom = least(source_row(n, y, n->kernel_height - 1) + 1, n->input_height);
-        const ptrdiff_t right = least(source_column(n, x, n->kernel_width - 1) + 1, n->input_width);
-        if (n->input_kind == ONLOOKER_I16)
-            pool_pixel<maximum, ROW_I16>(f, top, bottom, left, right, row);
+        const ptrdiff_t top = source_row(n, y, 0), left = source_column(n, x, 0);
+        ptrdiff_t first_row, first_column;
+        inside(top, n->kernel_height, n->dilation_down, n->input_height, first_row, t.down);
+        inside(left, n->kernel_width, n->dilation_right, n->input_width, first_column, t.right);
+        t.from = place(n->input, top, left) + first_row * t.row + first_column * t.column +
+                 f.first * (kind == ROW_I16 ? 2 : 4);
+        if (n->scale || n->shift)
+            pool_pixel<maximum, kind, false>(f, t, row);
         else
-            pool_pixel<maximum, ROW_F32>(f, top, bottom, left, right, row);
+            pool_pixel<maximum, kind, true>(f, t, row);
         finish(f, y, x, row);
     }
+}
+
+template <bool maximum>
+void run_pooling(const onlooker_node *n, const onlooker_rectangle *r, void *scratch) {
+    if (n->input_kind == ONLOOKER_I16)
+        run_pooling<maximum, ROW_I16>(n, r, scratch);
+    else
+        run_pooling<maximum, ROW_F32>(n, r, scratch);
 }
 
 void run_pointwise(const onlooker_node *n, const onlooker_rectangle *r, void *scratch) {
