@@ -421,50 +421,68 @@ void gradient_of_weight(const Shape &s, const Geometry &g, const Rounded &r, con
                                    sign_block, sign_quads + group * padded * 32);
     });
     std::vector<int64_t> column_signs, column_sums;
-    for (int64_t block = 0; block < s.channels / 8; block++)
+    for (int64_t channel = 0; channel < s.channels; channel += 16)  // a line of the sums' memory
         for (int64_t y = 0; y < s.kernel_height; y++)
-            for (int64_t x = 0; x < s.kernel_width; x++) {
-                const int64_t tap = y * s.dilation_y * g.padded_width + x * s.dilation_x;
-                column_signs.push_back(block * sign_block + tap * 32);
-                column_sums.push_back((y * s.kernel_width + x) * s.channels + block * 8);
-            }
+            for (int64_t x = 0; x < s.kernel_width; x++)
+                for (int64_t c = channel; c < channel + 16; c += 8) {
+                    const int64_t tap = y * s.dilation_y * g.padded_width + x * s.dilation_x;
+                    column_signs.push_back(c / 8 * sign_block + tap * 32);
+                    column_sums.push_back((y * s.kernel_width + x) * s.channels + c);
+                }
     const int64_t columns = (int64_t)column_signs.size();
     const int64_t columns_at_once = 18;  // two blocks of channels, where the kernel is 3 × 3
+    const size_t parts_at_once = 4;      // of pixels, for the same columns: sums stay in L2
     const int64_t width = std::min(g.out_width, limit), rows = std::min(g.out_height, limit / width);
     const int64_t quads = s.filters / 4, quads_a_task = share(quads, threads, quads);
     run_tasks(threads, (int)((quads + quads_a_task - 1) / quads_a_task), [&](int task) {
         const int64_t first = task * quads_a_task, count = std::min(quads_a_task, quads - first);
-        std::vector<int32_t> totals((size_t)(count * 4));
-        std::vector<int64_t> pixels;
-        onlooker_correlation work{};
-        work.gradient_stride = gradient_block, work.channel_blocks = (int)count;
-        work.signs = sign_quads, work.factor = s.padding_value ? 2 : 1, work.first = 1;
-        work.sums = of_weight + first * 4 * g.taps * s.channels;
-        work.sums_stride = g.taps * s.channels, work.totals = totals.data();
+        struct Part {
+            std::vector<int64_t> pixels;
+            std::vector<int32_t> totals;
+            onlooker_correlation work;
+        };
+        std::vector<Part> parts;
+        parts.reserve(parts_at_once);
+        bool fresh = true;
+        const auto finish = [&] {
+            for (int64_t column = 0; column < columns; column += columns_at_once)
+                for (Part &part : parts) {
+                    part.work.column_signs = column_signs.data() + column;
+                    part.work.column_sums = column_sums.data() + column;
+                    part.work.column_blocks = (int)std::min(columns_at_once, columns - column);
+                    part.work.first = fresh && &part == &parts.front();
+                    kernels().correlate(&part.work);
+                }
+            parts.clear();
+            fresh = false;
+        };
         for (int64_t group = 0; group < g.groups; group += r.groups_a_scale)
             for (int64_t y = 0; y < g.out_height; y += rows)
                 for (int64_t x = 0; x < g.out_width; x += width) {
-                    pixels.clear();
+                    if (parts.size() == parts_at_once) finish();
+                    parts.emplace_back();
+                    Part &part = parts.back();
                     for (int64_t q = group; q < std::min(group + r.groups_a_scale, g.groups); q++)
                         for (int64_t row = y; row < std::min(y + rows, g.out_height); row++)
                             for (int64_t at = x; at < std::min(x + width, g.out_width); at++)
-                                pixels.push_back((q * padded + row * s.stride_y * g.padded_width +
-                                                  at * s.stride_x) * 32);
-                    work.pixels = (int)pixels.size(), work.pixel_signs = pixels.data();
-                    work.scale = r.scales[group / r.groups_a_scale];
+                                part.pixels.push_back((q * padded +
+                                                       row * s.stride_y * g.padded_width +
+                                                       at * s.stride_x) * 32);
+                    part.totals.resize((size_t)(count * 4));
+                    onlooker_correlation &work = part.work;
                     work.gradients = r.quads + first * gradient_block +
                                      (group * area + y * g.out_width + x) * 16;
+                    work.gradient_stride = gradient_block, work.channel_blocks = (int)count;
+                    work.signs = sign_quads, work.factor = s.padding_value ? 2 : 1;
+                    work.pixels = (int)part.pixels.size(), work.pixel_signs = part.pixels.data();
+                    work.scale = r.scales[group / r.groups_a_scale];
+                    work.sums = of_weight + first * 4 * g.taps * s.channels;
+                    work.sums_stride = g.taps * s.channels, work.totals = part.totals.data();
                     for (int64_t k = 0; k < count; k++)
                         kernels().totals(work.gradients + k * gradient_block, work.pixels,
-                                         totals.data() + 4 * k);
-                    for (int64_t column = 0; column < columns; column += columns_at_once) {
-                        work.column_signs = column_signs.data() + column;
-                        work.column_sums = column_sums.data() + column;
-                        work.column_blocks = (int)std::min(columns_at_once, columns - column);
-                        kernels().correlate(&work);
-                    }
-                    work.first = 0;
+                                         part.totals.data() + 4 * k);
                 }
+        finish();
     });
 }
 
