@@ -28,7 +28,7 @@ class Calibration:
 
     ranges: str = "percentile"
     percentile: float = 99.99
-    per_channel: bool = True
+    per_channel: bool = False
 
     def __post_init__(self) -> None:
         """Check the names and values."""
@@ -44,6 +44,8 @@ class Observer:
     def __init__(self, channels: int) -> None:
         self.low = np.full(channels, np.inf)
         self.high = np.full(channels, -np.inf)
+        self._sum = np.zeros(channels)
+        self._count = 0
         self._kept: list[npt.NDArray[np.float32]] = []
 
     def see(self, values: npt.NDArray[np.float32]) -> None:
@@ -51,6 +53,8 @@ class Observer:
         rows = np.moveaxis(values, 1, 0).reshape(len(self.low), -1)  # (C, values)
         self.low = np.minimum(self.low, rows.min(axis=1))
         self.high = np.maximum(self.high, rows.max(axis=1))
+        self._sum = self._sum + rows.sum(axis=1, dtype=np.float64)
+        self._count += rows.shape[1]
         self._kept.append(rows[:, :: max(1, rows.shape[1] // _KEPT)].copy())
 
     def bytes(self, calibration: Calibration) -> Bytes:
@@ -77,7 +81,12 @@ class Observer:
         widest = extent.max() or 1.0
         inverse = 255 / np.where(extent > 0, extent, widest)
         zero = np.clip(np.rint(-low * inverse), 0, 255)
-        return Bytes(inverse.astype(np.float32), zero.astype(np.float32))
+        return Bytes(inverse.astype(np.float32), zero.astype(np.float32), self.mean)
+
+    @property
+    def mean(self) -> npt.NDArray[np.float32]:
+        """Return the mean of each channel."""
+        return np.asarray(self._sum / max(1, self._count), np.float32)
 
 
 def picture_bytes(mean: Any, std: Any, channels: int) -> Bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -95,20 +96,21 @@ def _calibrated(
     held = picture_bytes(metadata["input"]["mean"], metadata["input"]["std"], shape[1])
     pixels = fits(pictures, held)
     (source,) = (node for node in network.module.graph.nodes if node.op == "placeholder")
-    found: dict[Op, Bytes] = {}
+    pictured: list[Op] = []
     observers: dict[Op, Observer] = {}
     by_node: dict[fx.Node, Observer] = {}
     for op in needed:
         node, channels = network.readers[op]
-        picture = op in folded or [ref.op.kind for ref in op.inputs] == [Kind.INPUT]
-        if picture and pixels:
-            found[op] = held
-            continue
-        if picture:
+        of_picture = op in folded or [ref.op.kind for ref in op.inputs] == [Kind.INPUT]
+        if of_picture:
             node, channels = source, shape[1]
+            pictured += [op] * pixels
         observers[op] = by_node.setdefault(node, Observer(channels))
     _Watcher(network.module, by_node).watch(pictures)
-    return found | {op: observer.bytes(ranges) for op, observer in observers.items()}
+    made = {op: observer.bytes(ranges) for op, observer in observers.items()}
+    for op in pictured:
+        made[op] = replace(held, mean=observers[op].mean)
+    return made
 
 
 class _Watcher(fx.Interpreter):  # type: ignore[misc]

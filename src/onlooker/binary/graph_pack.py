@@ -57,10 +57,12 @@ class Bytes:
 
     Attributes:
         inverse_scale, zero: (C,) float32.
+        mean: (C,) of what was seen of the map, if anything was.
     """
 
     inverse_scale: Floats
     zero: Floats
+    mean: Floats | None = None
 
 
 def pack(
@@ -286,6 +288,13 @@ class _Packer:
         if flat.any():
             still = grouped * np.where(flat, inner, 0.0).reshape(by_group)
             constant = constant + still.reshape(weights.shape).sum(axis=(1, 2, 3))
+        if held.mean is not None:
+            # What rounding took from the weights, times what they see on average, is put back:
+            # it would shift the whole map.
+            lost = sloped - integers * steps[:, None, None, None]
+            seen = np.where(flat, 0.0, held.mean * held.inverse_scale.astype(float) + inner / safe)
+            shares = lost.reshape(grouped.shape) * seen.reshape(by_group)
+            constant = constant + shares.reshape(weights.shape).sum(axis=(1, 2, 3))
         fields: dict[str, Any] = {"input": self._u8(value, held)}
         template = Node(
             operation=Operation.QUANTIZED_CONVOLUTION,
