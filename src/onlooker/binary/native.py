@@ -11,6 +11,8 @@ import os
 from functools import cache
 from pathlib import Path
 
+from onlooker.errors import ConfigError
+
 #: Of ``native/include/onlooker.h``: what this file was written for.
 INTERFACE = 1
 NAME = "_onlooker.so"
@@ -113,6 +115,21 @@ def why_absent() -> str:
     """Return why there is no library, or an empty string."""
     opened = _opened()
     return opened if isinstance(opened, str) else ""
+
+
+def kernels_chosen() -> str:
+    """Return what computes where no kernels are named: kernels, or ``numpy``.
+
+    Raises:
+        ConfigError: ``ONLOOKER_CPU`` names kernels that there are not, or not on this machine.
+    """
+    opened = library()
+    if opened is None or os.environ.get("ONLOOKER_CPU") == "numpy":
+        return "numpy"
+    name: bytes | None = opened.onlooker_kernels_chosen()
+    if name is None:
+        raise ConfigError(last_error(opened))
+    return name.decode()
 
 
 def last_error(library: ctypes.CDLL) -> str:

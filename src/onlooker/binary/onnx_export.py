@@ -3,10 +3,12 @@
 Signs are −1 and +1 as float32, weights of binary convolutions too (stored as int8 and cast), and
 each operation is one of a few of ONNX: no custom one, opset 13. Integers and bytes are computed in
 float32, which holds them exactly; where a quantized convolution's sum passes 2^24 it is rounded.
+The packed file's metadata go along, as JSON under the key ``onlooker``.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,6 +129,7 @@ class _Exporter:
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
         model.ir_version = 8  # the oldest that opset 13 may come with, so that old tools read it
+        helper.set_model_props(model, {"onlooker": json.dumps(dict(packed.metadata))})
         self.onnx.checker.check_model(model)
         return model
 

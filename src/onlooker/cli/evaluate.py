@@ -22,6 +22,7 @@ TASKS: dict[str, tuple[str, str]] = {
     "text.detection": ("onlooker.text.detection.evaluate", "evaluate"),
     "text.spotting": ("onlooker.text.spotting.evaluate", "evaluate"),
     "text.video": ("onlooker.text.video.evaluate", "evaluate"),
+    "classification": ("onlooker.classification.evaluate", "evaluate"),
 }
 """Task → where its ``evaluate(config) -> Report`` lives; loaded when it is asked for."""
 
@@ -32,7 +33,8 @@ TASKS: dict[str, tuple[str, str]] = {
     "--data",
     required=True,
     type=click.Path(path_type=Path),
-    help="Folder with labels.tsv (words), chars.tsv (characters) or annotations.jsonl (scenes).",
+    help="Folder with labels.tsv (words), chars.tsv (characters), annotations.jsonl (scenes) or "
+    "SPLIT.zip and SPLIT_labels.tsv (classification).",
 )
 @click.option("--split", help="Part of the folder, for folders that have parts.")
 @click.option("--limit", type=click.IntRange(min=1), help="Only the first so many samples.")
@@ -48,6 +50,7 @@ TASKS: dict[str, tuple[str, str]] = {
     help="Of text.recognition and text.spotting: turn crops or pictures first, by degrees (90) or "
     "by 'any' angle.",
 )
+@click.option("--model", metavar="FILE|NAME", help="Of classification: another network.")
 @json_option
 def command(
     task: str,
@@ -58,6 +61,7 @@ def command(
     lexicon: Path | None,
     detector: str | None,
     turned: str | None,
+    model: str | None,
     as_json: bool,
 ) -> None:
     """Measure the shipped network of TASK on labelled data.
@@ -69,6 +73,7 @@ def command(
       text.detection     pictures → places of words
       text.spotting      pictures → words, found and read
       text.video         clips → lines followed over frames
+      classification     pictures → what they show
     """  # noqa: D301 (click wants the character itself)
     from onlooker.metrics import EvaluationConfig
 
@@ -78,6 +83,8 @@ def command(
         raise click.UsageError("--turned is for text.recognition and text.spotting")
     if task not in ("text.detection", "text.spotting") and detector:
         raise click.UsageError("--detector is for text.detection and text.spotting")
+    if task != "classification" and model:
+        raise click.UsageError("--model is for classification")
     config = EvaluationConfig(
         data=data,
         split=split,
@@ -86,6 +93,7 @@ def command(
         lexicon=lexicon,
         detector=detector,
         turned=turned,
+        model=model,
     )
     module, name = TASKS[task]
     evaluate: Callable[[EvaluationConfig], Report] = getattr(importlib.import_module(module), name)

@@ -45,6 +45,7 @@ def command(folder: Path | None, as_json: bool) -> None:
 
 def _collect(folder: Path | None) -> dict[str, Any]:
     from onlooker import hub
+    from onlooker.classification.weights import WEIGHTS as CLASSIFICATION
     from onlooker.library.library import Library, default_folder
     from onlooker.runtime import threads
     from onlooker.speech import Transcriber
@@ -52,7 +53,7 @@ def _collect(folder: Path | None) -> dict[str, Any]:
     from onlooker.text.recognition.weights import WEIGHTS as RECOGNITION
 
     networks = {}
-    for weights in [*DETECTION.values(), *RECOGNITION.values()]:
+    for weights in [*DETECTION.values(), *RECOGNITION.values(), *CLASSIFICATION.values()]:
         path = hub.PACKAGE_WEIGHTS / weights.file
         state = "missing"
         if path.is_file():
@@ -82,7 +83,10 @@ def _collect(folder: Path | None) -> dict[str, Any]:
             **{name: importlib.metadata.version(name) for name in _PACKAGES},
         },
         "networks": networks,
-        "kernels": {"networks run by": "ONNX Runtime, CPU"},
+        "kernels": {
+            "float and 8-bit networks": "ONNX Runtime, CPU",
+            "one-bit networks": _one_bit_kernels(),
+        },
         "extras": {
             name: "installed" if importlib.util.find_spec(module) else
             f"not installed (pip install 'onlooker[{name}]')"
@@ -90,3 +94,15 @@ def _collect(folder: Path | None) -> dict[str, Any]:
         } | {"speech engine": deaf or "ready"},
         "library": library,
     }  # fmt: skip
+
+
+def _one_bit_kernels() -> str:
+    from onlooker.binary import native
+    from onlooker.errors import ConfigError
+
+    try:
+        name = native.kernels_chosen()
+    except ConfigError as error:
+        return str(error)
+    why = native.why_absent()
+    return f"{name}, slowly: {why}" if why else name

@@ -24,6 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("onlooker.cli.verify", "Check the library, and repair it."),
     "estimate": ("onlooker.cli.estimate", "Tell what indexing would take, from a sample."),
     "read": ("onlooker.cli.read", "Print the text in pictures and PDFs."),
+    "classify": ("onlooker.cli.classify", "Tell what a photo shows."),
+    "binary": ("onlooker.cli.binary", "Pack one-bit networks, look into them, time them."),
     "info": ("onlooker.cli.info", "Show versions, networks and where things are."),
     "evaluate": ("onlooker.cli.evaluate", "Measure a network on a data set."),
     "train": ("onlooker.cli.train", "Train a network by its recipe."),
