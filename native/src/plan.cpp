@@ -11,6 +11,8 @@ constexpr int64_t most_rows = 1 << 20;                  // of a map, and columns
 constexpr int64_t most_map_bytes = int64_t{1} << 31;    // of a map with its border
 constexpr int64_t most_arena_bytes = int64_t{1} << 33;
 constexpr int64_t most_flat = 1 << 17;                  // channels that a flat row has
+// Half of the smallest second-level cache about; a map that fits is not divided into bands.
+constexpr int64_t most_band_bytes = 1 << 17;
 constexpr int64_t alignment = 64, guard = 64;  // kernels may read so far outside of a map
 
 int64_t aligned(int64_t size) { return (size + alignment - 1) / alignment * alignment; }
@@ -87,6 +89,7 @@ Plan::Plan(const Model& model, const onlooker_kernels& kernels, int height, int 
     lives();
     share_memory();
     borders();
+    bands();
     divide(kernels);
     place();
 }
@@ -235,6 +238,37 @@ void Plan::borders() {
     }
 }
 
+void Plan::bands() {
+    for (size_t i = 0; i + 1 < steps.size(); ++i) {
+        const Node& node = model_.nodes[i];
+        const Node& next = model_.nodes[i + 1];
+        const bool pools = next.operation == Operation::max_pooling ||
+                           next.operation == Operation::average_pooling;
+        if (!convolves(node.operation) || !pools || next.whole_map || node.outlet_count != 1)
+            continue;
+        const int tensor = node.outlets[0].tensor;
+        Storage& map = storages[storage_of[tensor]];
+        if (next.input != tensor || model_.tensors[tensor].channels != node.channels ||
+            map.first_node != static_cast<int>(i) || map.last_node != static_cast<int>(i) + 1 ||
+            map.bordered() || map.size <= most_band_bytes)
+            continue;
+        const int64_t rows = (most_band_bytes / map.row - next.kernel_height) / next.stride_down + 1;
+        const int64_t most = (steps[i + 1].height + threads_ - 1) / threads_;
+        steps[i].band = static_cast<int>(std::max<int64_t>(1, std::min(rows, most)));
+        steps[i + 1].inside = true;
+        const int64_t held =
+            int64_t{steps[i].band - 1} * next.stride_down + next.kernel_height;
+        band_bytes_ = std::max(band_bytes_, held * map.row);
+        map.size = 0;  // it has no place in the arena
+        // What the convolution reads is needed while the pooling writes.
+        for (const int read : {node.input, node.residual}) {
+            if (read < 0) continue;
+            int& last = storages[storage_of[read]].last_node;
+            last = std::max(last, static_cast<int>(i) + 1);
+        }
+    }
+}
+
 // The largest first, each as low as what lives at the same time lets it.
 void Plan::place() {
     std::vector<int> order(storages.size());
@@ -264,6 +298,7 @@ void Plan::place() {
     const int64_t work = aligned(end + guard);
     for (int64_t& at : scratch_at) at += work;
     for (int64_t& at : picture_at) at += work;
+    for (int64_t& at : band_at) at += work;
     arena_bytes = work + work_bytes_;
     if (arena_bytes > most_arena_bytes)
         fail("%lld bytes of memory for a picture of this size; a smaller one is needed",
@@ -300,8 +335,8 @@ void Plan::divide(const onlooker_kernels& kernels) {
         const Node& node = model_.nodes[i];
         Step& step = steps[i];
         step.work = estimate(i);
-        step.alone = threads_ == 1 || step.work < least_work;
-        step.wait = i > 0 && (!step.alone || together);
+        step.alone = threads_ == 1 || (step.work < least_work && !step.band && !step.inside);
+        step.wait = i > 0 && !step.inside && (!step.alone || together);
         together = !step.alone;
         divide(step, node, tile);
         onlooker_node whole = described(model_, node);
@@ -324,6 +359,8 @@ void Plan::divide(const onlooker_kernels& kernels) {
         at += aligned(scratch);
         picture_at.push_back(at += guard);
         at += aligned(picture) + guard;
+        band_at.push_back(at += guard);
+        at += aligned(band_bytes_) + guard;
     }
     work_bytes_ = at;
 }
@@ -338,9 +375,11 @@ void Plan::divide(Step& step, const Node& node, int64_t tile) const {
         grouped = grouped || model_.tensors[node.outlets[k].tensor].groups != 1;
     // The picture is handed over row by row.
     const int64_t grain =
-        step.flat ? 1 : node.operation == Operation::input ? step.width : tile;
+        step.flat ? 1
+        : step.inside || node.operation == Operation::input ? step.width
+                                                            : tile;
     const int64_t tiles = (pixels + grain - 1) / grain;
-    const int64_t blocks = grouped || step.flat || node.operation == Operation::input
+    const int64_t blocks = grouped || step.flat || step.inside || node.operation == Operation::input
                                ? 1
                                : (node.channels + 63) / 64;
     const int team = step.alone ? 1 : threads_;

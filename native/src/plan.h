@@ -36,11 +36,17 @@ struct Step {
     double work = 0;               // about how many nanoseconds one thread needs
     bool alone = false;            // thread 0 does it all
     bool flat = false;             // a row is computed as if it were one pixel (see below)
+    int band = 0;                  // rows of the next node at a time, else 0 (see below)
+    bool inside = false;           // computed with the node before it
     bool wait = false;             // all threads meet before it
     std::vector<Share> shares;     // one a thread
     std::vector<int> fills;        // storages whose border and tails are set before it
 };
 
+// A convolution whose map only a pooling reads is computed a band of rows at a time, each pooled at
+// once: the map never exists as a whole, and the band stays in the thread's cache. The rows of the
+// pooling are divided among the threads; a row of the convolution that two need, both compute.
+//
 // Whether the pixels of a row may be taken for one with many channels: numbers are computed one by
 // one, and what is read and written is stored without gaps. With few channels that is much faster.
 bool flattens(const Model& model, const Node& node);
@@ -59,12 +65,14 @@ public:
     int64_t largest_bytes = 0;  // of one tensor, without its border
     std::vector<int64_t> scratch_at;  // of each thread
     std::vector<int64_t> picture_at;  // of each thread: one row of the picture as float32
+    std::vector<int64_t> band_at;     // of each thread: one band of a map
 
 private:
     void shapes(int height, int width);
     void lives();
     void share_memory();
     void borders();
+    void bands();
     void place();
     void divide(const onlooker_kernels& kernels);
     void divide(Step& step, const Node& node, int64_t tile) const;
@@ -73,6 +81,7 @@ private:
     const Model& model_;
     const int threads_;
     std::vector<int> heights_, widths_;  // of tensors
+    int64_t band_bytes_ = 0;  // of a thread
     int64_t work_bytes_ = 0;  // what the threads need for themselves
 };
 

@@ -1,5 +1,6 @@
 #include "run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
@@ -175,14 +176,27 @@ const int64_t* Session::profile() {
 }
 
 void Session::work(Call& call, int thread) {
-    int64_t before = call.times && thread == 0 ? now() : 0;
+    const bool timed = call.times && thread == 0;
+    int64_t before = timed ? now() : 0;
     for (size_t i = 0; i < nodes_.size(); ++i) {
         const Step& here = plan_.steps[i];
-        if (here.wait) call.pool->barrier();
-        if (!here.alone || thread == 0) step(call, i, thread);
-        if (call.times && thread == 0) {
+        if (here.inside) continue;
+        if (here.wait) {
+            call.pool->barrier();
+            if (timed) {  // whoever is late is so because of the node before
+                const int64_t met = now();
+                call.times[i - 1] += met - before;
+                before = met;
+            }
+        }
+        if (timed) call.times[i] = 0;
+        if (here.band)
+            banded(call, i, thread);
+        else if (!here.alone || thread == 0)
+            step(call, i, thread);
+        if (timed) {
             const int64_t after = now();
-            call.times[i] = after - before;
+            call.times[i] += after - before - (here.band ? call.times[i + 1] : 0);
             before = after;
         }
     }
@@ -198,10 +212,64 @@ void Session::step(const Call& call, size_t index, int thread) {
         hand_in(call, index, share, thread);
         return;
     }
-    const onlooker_rectangle rectangle = {share.first_pixel, share.last_pixel, share.first_channel,
-                                          share.last_channel};
-    engine_->kernels().run[nodes_[index].operation](&nodes_[index], &rectangle,
-                                                    arena_.data() + plan_.scratch_at[thread]);
+    compute(nodes_[index],
+            {share.first_pixel, share.last_pixel, share.first_channel, share.last_channel}, thread);
+}
+
+void Session::compute(const onlooker_node& node, const onlooker_rectangle& rectangle, int thread) {
+    engine_->kernels().run[node.operation](&node, &rectangle,
+                                           arena_.data() + plan_.scratch_at[thread]);
+}
+
+void Session::banded(const Call& call, size_t index, int thread) {
+    const bool timed = call.times && thread == 0;
+    int64_t pooling = 0;
+    const Step& pooled = plan_.steps[index + 1];
+    const Share& share = pooled.shares[thread];
+    const int team = pooled.alone ? 1 : threads_;
+    for (const int storage : pooled.fills) fill(plan_.storages[storage], thread, team);
+    onlooker_node filled = nodes_[index], drained = nodes_[index + 1];
+    onlooker_outlet outlet = filled.outlets[0];
+    filled.outlets = &outlet;
+    uint8_t* const band = arena_.data() + plan_.band_at[thread];
+    const auto row = static_cast<size_t>(outlet.map.row);
+    const auto place = [&](int64_t first) {  // of the row 0 of a map of which `first` is at `band`
+        return reinterpret_cast<void*>(reinterpret_cast<uintptr_t>(band) -
+                                       static_cast<uintptr_t>(first) * row);
+    };
+    // Channels before the first that the pooling reads.
+    const size_t skipped = static_cast<size_t>(static_cast<uint8_t*>(drained.input.data) -
+                                               static_cast<uint8_t*>(outlet.map.data));
+    const int64_t stride = drained.stride_down, above = drained.padding_above;
+    const int64_t last = share.empty() ? 0 : share.last_pixel / drained.width;
+    int64_t held_from = 0, held_to = 0;  // rows that the band holds
+    for (int64_t y = share.empty() ? 0 : share.first_pixel / drained.width; y < last;) {
+        const int64_t end = std::min(last, y + plan_.steps[index].band);
+        const int64_t from = std::max<int64_t>(0, y * stride - above);
+        const int64_t to = std::min<int64_t>(
+            filled.height, (end - 1) * stride - above + drained.kernel_height);
+        if (held_to > from && held_from < from)
+            std::memmove(band, band + static_cast<size_t>(from - held_from) * row,
+                         static_cast<size_t>(held_to - from) * row);
+        const int64_t missing = std::max(from, held_to);
+        outlet.map.data = place(from);
+        if (missing < to)
+            compute(filled,
+                    {static_cast<uint32_t>(missing * filled.width),
+                     static_cast<uint32_t>(to * filled.width), 0, filled.channels},
+                    thread);
+        held_from = from;
+        held_to = std::max(held_to, to);
+        const int64_t before = timed ? now() : 0;
+        drained.input.data = static_cast<uint8_t*>(place(from)) + skipped;
+        compute(drained,
+                {static_cast<uint32_t>(y * drained.width),
+                 static_cast<uint32_t>(end * drained.width), 0, drained.channels},
+                thread);
+        if (timed) pooling += now() - before;
+        y = end;
+    }
+    if (timed) call.times[index + 1] = pooling;
 }
 
 // Whether a node takes pictures of bytes as they are, by a table.
@@ -289,8 +357,7 @@ void Session::hand_in(const Call& call, size_t index, const Share& share, int th
             }
         }
         const onlooker_rectangle rectangle = {y * pixels, (y + 1) * pixels, 0, node.channels};
-        engine_->kernels().run[ONLOOKER_INPUT](&node, &rectangle,
-                                               arena_.data() + plan_.scratch_at[thread]);
+        compute(node, rectangle, thread);
     }
 }
 

@@ -81,6 +81,8 @@ private:
     const float* repeated(const void* values, uint32_t count, uint32_t times);
     void work(Call& call, int thread);
     void step(const Call& call, size_t index, int thread);
+    void banded(const Call& call, size_t index, int thread);
+    void compute(const onlooker_node& node, const onlooker_rectangle& rectangle, int thread);
     void hand_in(const Call& call, size_t index, const Share& share, int thread);
     bool takes_bytes(size_t index) const;
     void quantize_bytes(const float* values);

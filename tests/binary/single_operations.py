@@ -153,6 +153,52 @@ def single(seed: int, operation: Operation) -> tuple[PackedFile, tuple[int, int]
     return builder.packed(result=shown, channels=inputs), size
 
 
+def pooled(seed: int) -> tuple[PackedFile, tuple[int, int]]:
+    """Return a network with a pooling behind a convolution of a large map, and a size for it."""
+    rng = np.random.default_rng(seed)
+    builder = Builder()
+    inputs, outputs = 3, int(rng.choice([48, 72]))
+    size = (int(rng.integers(50, 60)), int(rng.integers(40, 50)))
+    operation = CONVOLUTIONS[seed % 3]
+    given = outlet(
+        rng, builder, {"value": "value", "u8": "u8"}.get(READ[operation], "bits"), inputs
+    )
+    builder.node(Node(operation=Operation.INPUT, channels=inputs, outlets=(given,)))
+    fields: dict[str, Any] = {"kernel": (3, 3), "padding": (1, 0, 1, 1)}
+    template = Node(operation=operation, channels=outputs, **fields)
+    padding = builder.blob(rng.integers(0, 256, inputs).astype(np.uint8).tobytes())
+    map_ = outlet(rng, builder, "value", outputs)
+    builder.node(
+        Node(
+            operation=operation,
+            channels=outputs,
+            input=given.tensor,
+            weights=builder.blob(weights(rng, template, inputs)),
+            extra=padding if operation == Operation.QUANTIZED_CONVOLUTION else -1,
+            outlets=(map_,),
+            **affine(rng, builder, outputs),
+            **fields,
+        )
+    )
+    kernel = (int(rng.integers(1, 6)), int(rng.integers(1, 4)))
+    kept = outputs - int(rng.integers(0, 9))
+    end = outlet(rng, builder, "value", kept)
+    builder.node(
+        Node(
+            operation=POOLINGS[seed % 2],
+            channels=kept,
+            input=map_.tensor,
+            input_first=outputs - kept,
+            kernel=kernel,
+            stride=(int(rng.integers(1, 5)), int(rng.integers(1, 3))),
+            padding=tuple(int(rng.integers(0, kernel[i % 2])) for i in range(4)),
+            outlets=(end,),
+            **affine(rng, builder, kept),
+        )
+    )
+    return builder.packed(result=end.tensor, channels=inputs), size
+
+
 def reveal(rng: Rng, builder: Builder, tensor: int, kind: str, channels: int, onto: int) -> int:
     """Add what a tensor holds to a float32 one; return the sum."""
     operation = {

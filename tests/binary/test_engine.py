@@ -25,7 +25,7 @@ from onlooker.binary.reference import ReferenceModel
 from onlooker.errors import ConfigError, MediaError, WeightsError
 
 from .random_packed import random_packed
-from .single_operations import single, tangled
+from .single_operations import pooled, single, tangled
 
 ROOT = Path(__file__).parents[2]
 needs_engine = pytest.mark.skipif(native.library() is None, reason=native.why_absent())
@@ -107,6 +107,22 @@ def test_maps_that_live_at_once_do_not_overlap(kernels: str, tmp_path: Path) -> 
             model = PackedModel.load(path, threads, kernels=kernels)
             for _ in range(2):  # what a run leaves behind must not change the next
                 np.testing.assert_array_equal(model(pictures), expected, err_msg=f"seed {seed}")
+
+
+@needs_engine
+@pytest.mark.native
+@with_kernels
+def test_a_large_map_is_pooled_band_by_band(kernels: str, tmp_path: Path) -> None:
+    for seed in range(6):
+        packed, size = pooled(seed)
+        path = saved(packed, tmp_path)
+        pictures = exact_pictures((1, packed.channels, *size))
+        expected = ReferenceModel(packed)(pictures)
+        for threads in (1, 2, 3):
+            model = PackedModel.load(path, threads, kernels=kernels)
+            np.testing.assert_array_equal(model(pictures), expected, err_msg=f"seed {seed}")
+            memory = model.memory(*size)
+            assert memory.arena < memory.largest + (threads + 1) * 2**18, "the map is not there"
 
 
 @needs_engine
