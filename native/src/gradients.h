@@ -23,28 +23,30 @@ typedef struct {
     int64_t pictures, height, width, channels; /* of the input */
     int64_t filters, kernel_height, kernel_width;
     int64_t stride_y, stride_x, padding_y, padding_x, dilation_y, dilation_x;
-    int64_t padding_value; /* -1 or 0 */
 } onlooker_training_shape;
 
 /* The instruction set in use: "avx2" or "reference". */
 ONLOOKER_TRAINING const char *onlooker_training_kernels(void);
 
-/* output = sign(values) convolved with sign(weight).
+/* How large `signs` must be. */
+ONLOOKER_TRAINING int64_t onlooker_training_sign_bytes(const onlooker_training_shape *shape);
+
+/* output = sign(values), padded with -1, convolved with sign(weight).
  *
- * For the backward pass it fills signs, [pictures][height + 2 padding_y][width + 2 padding_x]
- * [channels]; bits, one byte a weight; and mask, one bit a value: |value| <= clip (or null). */
+ * For the backward pass it fills signs; filter_bytes, one byte a weight; and mask, one bit a value:
+ * |value| <= clip (or null). */
 ONLOOKER_TRAINING int onlooker_training_forward(const onlooker_training_shape *shape,
                                                 const float *values, const float *weight,
-                                                float clip, float *output, int8_t *signs,
-                                                uint8_t *mask, uint8_t *bits, int threads);
+                                                float clip, float *output, uint8_t *signs,
+                                                uint8_t *mask, uint8_t *filter_bytes, int threads);
 
 /* Gradients of values (zero where the mask, if given, is unset) and of weight (either may be null).
  *
  * The gradient of the output is rounded at random to eight bits, with one scale for a few pictures;
  * what comes out is right on average. The same seed gives the same result. */
 ONLOOKER_TRAINING int onlooker_training_backward(const onlooker_training_shape *shape,
-                                                 const float *gradient, const int8_t *signs,
-                                                 const uint8_t *mask, const uint8_t *bits,
+                                                 const float *gradient, const uint8_t *signs,
+                                                 const uint8_t *mask, const uint8_t *filter_bytes,
                                                  uint64_t seed, float *of_values,
                                                  float *of_weight, int threads);
 

@@ -131,11 +131,14 @@ class BinaryConv2d(nn.Conv2d):  # type: ignore[misc]
         geometry = (self.stride, self.padding, self.dilation, self.groups)
         signs_only = isinstance(self.activation, BinaryQuantizer)
         if signs_only and isinstance(self.weight_quantizer, StraightSign):
-            bytewise = self.gradient_bits == 8 and gradients.takes(values, self.weight, geometry)
-            convolution = gradients.sign_convolution if bytewise else _SignConvolution.apply
-            outputs = convolution(
-                values, self.weight, self.activation, geometry, self.padding_value
-            )
+            if self.gradient_bits == 8 and gradients.takes(
+                values, self.weight, geometry, self.padding_value
+            ):
+                outputs = gradients.sign_convolution(values, self.weight, self.activation, geometry)
+            else:
+                outputs = _SignConvolution.apply(
+                    values, self.weight, self.activation, geometry, self.padding_value
+                )
         else:
             quantized = _padded(self.activation(values), self.padding, self.padding_value)
             weight = self.weight_quantizer(self.weight)
