@@ -89,6 +89,31 @@ class Observer:
         return np.asarray(self._sum / max(1, self._count), np.float32)
 
 
+class Covariance:
+    """Watches what the filters of a convolution see."""
+
+    def __init__(self, groups: int, weights: int) -> None:
+        self._sum = np.zeros((groups, weights))
+        self._products = np.zeros((groups, weights, weights))
+        self._count = 0
+
+    def see(self, patches: npt.NDArray[np.float32]) -> None:
+        """Take in patches (n, groups, K)."""
+        by_group = patches.transpose(1, 0, 2).astype(np.float64)
+        self._sum += by_group.sum(axis=1)
+        self._products += by_group.transpose(0, 2, 1) @ by_group
+        self._count += len(patches)
+
+    def result(self) -> npt.NDArray[np.float64]:
+        """Return the covariance (groups, K, K), the nearer to a diagonal the less was seen."""
+        mean = self._sum / self._count
+        found = self._products / self._count - mean[:, :, None] * mean[:, None, :]
+        weights = found.shape[1]
+        kept = self._count / (self._count + weights)
+        diagonal = np.einsum("gk,kj->gkj", np.diagonal(found, axis1=1, axis2=2), np.eye(weights))
+        return np.asarray(kept * found + (1 - kept) * diagonal)
+
+
 def picture_bytes(mean: Any, std: Any, channels: int) -> Bytes:
     """Return how the picture itself is held: its 8-bit pixels, exactly.
 

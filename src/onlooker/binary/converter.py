@@ -7,6 +7,7 @@ Batch norm and sign become thresholds, weights bits; float layers stay as they a
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,18 +15,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import fx, nn
+from torch import Tensor, fx, nn
+from torch.nn import functional
 
 from onlooker import __version__
-from onlooker.binary.calibrate import Calibration, Observer, fits, picture_bytes
+from onlooker.binary.calibrate import Calibration, Covariance, Observer, fits, picture_bytes
 from onlooker.binary.converter_trace import Network, trace
 from onlooker.binary.format import PackedFile
-from onlooker.binary.graph import Kind, Op, Uses
+from onlooker.binary.graph import Kind, Op, Uses, Window
 from onlooker.binary.graph_pack import Bytes, folded_inputs, pack
 from onlooker.errors import ConfigError
 
 FLOAT_LAYERS = ("float32", "int8")
 _BATCH = 16
+#: Windows that are looked at for a covariance: at most so many of a picture, give or take; and for
+#: filters of so many weights at most, as the work grows with the cube.
+_PATCHES = 256
+_MAX_COVARIANCE = 1_200
 
 
 def convert(
@@ -97,38 +103,73 @@ def _calibrated(
     pixels = fits(pictures, held)
     (source,) = (node for node in network.module.graph.nodes if node.op == "placeholder")
     pictured: list[Op] = []
+    watcher = _Watcher(network.module)
     observers: dict[Op, Observer] = {}
-    by_node: dict[fx.Node, Observer] = {}
     for op in needed:
         node, channels = network.readers[op]
-        of_picture = op in folded or [ref.op.kind for ref in op.inputs] == [Kind.INPUT]
-        if of_picture:
+        watcher.filters(node, op)
+        if op in folded or [ref.op.kind for ref in op.inputs] == [Kind.INPUT]:
             node, channels = source, shape[1]
             pictured += [op] * pixels
-        observers[op] = by_node.setdefault(node, Observer(channels))
-    _Watcher(network.module, by_node).watch(pictures)
+        observers[op] = watcher.observer(node, channels)
+    watcher.watch(pictures)
     made = {op: observer.bytes(ranges) for op, observer in observers.items()}
     for op in pictured:
         made[op] = replace(held, mean=observers[op].mean)
+    for op, covariance in watcher.covariances.items():
+        made[op] = replace(made[op], covariance=covariance.result())
     return made
 
 
 class _Watcher(fx.Interpreter):  # type: ignore[misc]
-    """Runs the network and shows observers what flows through it."""
+    """Runs the network and watches what flows through it."""
 
-    def __init__(self, module: fx.GraphModule, observers: Mapping[fx.Node, Observer]) -> None:
+    def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
-        self.observers = observers
+        self.observers: dict[fx.Node, Observer] = {}
+        self.covariances: dict[Op, Covariance] = {}
+        self._filters: dict[fx.Node, list[Op]] = defaultdict(list)
+
+    def observer(self, node: fx.Node, channels: int) -> Observer:
+        """Watch the map that a node makes."""
+        return self.observers.setdefault(node, Observer(channels))
+
+    def filters(self, node: fx.Node, op: Op) -> None:
+        """Watch what the filters of a convolution see of the map that a node makes."""
+        if op.ones <= _MAX_COVARIANCE:
+            self._filters[node].append(op)
+            self.covariances[op] = Covariance(op.window.groups, op.ones)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def watch(self, pictures: npt.NDArray[np.float32]) -> None:
+        """Run all pictures."""
         for first in range(0, len(pictures), _BATCH):
             self.run(torch.from_numpy(np.ascontiguousarray(pictures[first : first + _BATCH])))
 
     def run_node(self, node: fx.Node) -> Any:
+        """Run one node, and look at what it made."""
         made = super().run_node(node)
         observer = self.observers.get(node)
         if observer is not None:
             # A flattened map (N, C · H · W) is seen as the map that it was.
             observer.see(made.reshape(len(made), len(observer.low), -1).numpy())
+        for op in self._filters.get(node, ()):
+            patches = _patches(made, op.window, op.ones)
+            self.covariances[op].see(patches.numpy())
         return made
+
+
+def _patches(maps: Tensor, window: Window, weights: int) -> Tensor:
+    """Return some of what a convolution's filters see (n, groups, K), evenly spread."""
+    if maps.ndim == 2:
+        return maps.reshape(len(maps), window.groups, weights)
+    above, left, below, right = window.padding
+    padded = functional.pad(maps, (left, right, above, below))
+    seen = []
+    for picture in padded.unbind():  # one after the other: all windows of a batch are large
+        columns = functional.unfold(
+            picture[None], window.kernel, dilation=window.dilation, stride=window.stride
+        )[0]
+        some = columns[:, :: max(1, columns.shape[1] // _PATCHES)]
+        seen.append(some.T.reshape(-1, window.groups, weights))
+    return torch.cat(seen)

@@ -15,12 +15,14 @@ import numpy as np
 
 from onlooker.binary.fold import (
     Affine,
+    Doubles,
     Floats,
     composed,
     float_thresholds,
     integer_thresholds,
     oriented,
 )
+from onlooker.binary.fold_weights import quantized_weights
 from onlooker.binary.format import (
     MAX_NODE_OUTLETS,
     Activation,
@@ -32,7 +34,6 @@ from onlooker.binary.format import (
     TensorKind,
 )
 from onlooker.binary.format_builder import Builder
-from onlooker.binary.format_checks import MAX_WEIGHT
 from onlooker.binary.format_layouts import WORD_BITS, pack_binary, pack_float, pack_int8
 from onlooker.binary.graph import Graph, Kind, Op, Uses, Value, traced, width
 from onlooker.binary.graph_plan import Plan, Planner
@@ -58,11 +59,14 @@ class Bytes:
     Attributes:
         inverse_scale, zero: (C,) float32.
         mean: (C,) of what was seen of the map, if anything was.
+        covariance: (groups, K, K) of what the K weights of a filter see, in the map's own numbers,
+            if it was measured.
     """
 
     inverse_scale: Floats
     zero: Floats
     mean: Floats | None = None
+    covariance: Doubles | None = None
 
 
 def pack(
@@ -282,7 +286,12 @@ class _Packer:
         by_group = (groups, 1, weights.shape[1], 1, 1)
         grouped = weights.reshape(groups, -1, *weights.shape[1:])
         sloped = (grouped * slope.reshape(by_group)).reshape(weights.shape)
-        integers, steps = quantized_weights(sloped)
+        covariance = None
+        if held.covariance is not None:
+            # Of bytes, not of the map's numbers.
+            by_weight = np.repeat(safe.reshape(groups, -1), np.prod(weights.shape[2:]), axis=1)
+            covariance = held.covariance / (by_weight[:, :, None] * by_weight[:, None, :])
+        integers, steps = quantized_weights(sloped, covariance)
         shares = integers.astype(float).reshape(grouped.shape) * offset.reshape(by_group)
         constant = shares.reshape(weights.shape).sum(axis=(1, 2, 3)) * steps
         if flat.any():
@@ -308,30 +317,6 @@ class _Packer:
             padding = np.clip(np.rint(-offset), 0, 255).astype(np.uint8)
             fields["extra"] = self.builder.blob(padding.tobytes())
         return fields, scale * steps, scale * constant + shift
-
-
-def quantized_weights(weights: Any) -> tuple[Any, Any]:
-    """Round weights (O, …) to −63 … 63, each output channel by a step of its own.
-
-    The step is that of a few which leaves the smallest squared error: clipping the largest weight a
-    little lets all others be rounded less.
-
-    Returns:
-        The integers int8 (O, …), and the steps float64 (O,).
-    """
-    rows = weights.reshape(len(weights), -1)
-    largest = np.abs(rows).max(axis=1)
-    largest = np.where(largest == 0, 1.0, largest)
-    best = np.full(len(rows), np.inf)
-    steps = largest / MAX_WEIGHT
-    for share in np.linspace(0.7, 1.0, 16):
-        tried = largest * share / MAX_WEIGHT
-        integers = np.clip(np.rint(rows / tried[:, None]), -MAX_WEIGHT, MAX_WEIGHT)
-        error = np.square(integers * tried[:, None] - rows).sum(axis=1)
-        steps = np.where(error < best, tried, steps)
-        best = np.minimum(best, error)
-    integers = np.clip(np.rint(rows / steps[:, None]), -MAX_WEIGHT, MAX_WEIGHT)
-    return integers.astype(np.int8).reshape(weights.shape), steps
 
 
 def folded_inputs(graph: Graph, quantized: Collection[Op]) -> dict[Op, tuple[Op, Value]]:
