@@ -20,7 +20,7 @@
 
 enum {
     ONLOOKER_QUAD_LIMIT = 127,
-    ONLOOKER_BLOCK_PIXELS = 256,  // of quads that a correlation may sum: 16 bits hold 258 * 254
+    ONLOOKER_BLOCK_PIXELS = 128,  // of quads that a correlation sums; 16 bits would hold 512
     ONLOOKER_FILTER_COLUMNS = 64  // whose nibbles lie together for gradients: [quad][64]
 };
 
