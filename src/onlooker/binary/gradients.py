@@ -32,6 +32,9 @@ Geometry = tuple[tuple[int, int], tuple[int, int], tuple[int, int], int]
 # The kernels take channels in panels of this many.
 _PANEL = 16
 
+# Of malloc.h.
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3
+
 
 class _Shape(ctypes.Structure):
     """``onlooker_training_shape`` of ``native/src/gradients.h``."""
@@ -79,6 +82,19 @@ def kernels() -> str:
     """Return the instruction set of the kernels: ``avx2``, ``reference``, or ``none``."""
     library = _library()
     return "none" if library is None else str(library.onlooker_training_kernels().decode())
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep what is freed for the next step, where it is glibc.
+
+    It would give maps of many megabytes back to the system, which clears their pages again when
+    they are asked for: 8 % of a step's time on one thread.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, 32 << 20)  # more is refused
+        mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
+        mallopt(_TOP_PAD, 64 << 20)
 
 
 def takes(values: Tensor, weight: Tensor, geometry: Geometry, padding_value: int) -> bool:

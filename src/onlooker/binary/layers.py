@@ -227,6 +227,8 @@ def set_gradient_bits(network: nn.Module, bits: int) -> None:
             "gradient_bits = 8 needs the compiled kernels, which are not here: reinstall onlooker "
             "with a C++ compiler, or train with gradient_bits = 32"
         )
+    if bits == 8:
+        gradients.keep_freed_memory()
     for layer in network.modules():
         if isinstance(layer, BinaryConv2d):
             layer.gradient_bits = bits
