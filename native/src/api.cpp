@@ -19,6 +19,9 @@ struct onlooker_session {
 };
 
 struct onlooker_matrix {
+    onlooker_matrix(const float* values, int columns, int length, const onlooker_kernels& kernels)
+        : matrix(values, columns, length, kernels) {}
+
     onlooker::Matrix matrix;
 };
 
@@ -207,7 +210,7 @@ int onlooker_node_ask(const onlooker_session* session, int index, onlooker_node_
 onlooker_matrix* onlooker_matrix_new(const float* values, int columns, int length,
                                      const char* kernels) {
     return guarded<onlooker_matrix*>(nullptr, [&] {
-        return new onlooker_matrix{onlooker::Matrix(values, columns, length, kernels_named(kernels))};
+        return new onlooker_matrix(values, columns, length, kernels_named(kernels));
     });
 }
 

@@ -58,14 +58,16 @@ onlooker_node Matrix::product(size_t rows) const {
     return node;
 }
 
-// Row by row through memory of our own, since kernels read a little beyond a map.
+// Kernels read a little beyond a map: the first row and the last go through memory of our own, those
+// between have neighbours.
 void Matrix::pack(const float* values, size_t rows, uint64_t* bits) const {
-    Memory row(int64_t{4} * length_ + 2 * guard);
+    if (rows > INT32_MAX) fail("%zu rows; expected at most %d", rows, INT32_MAX);
+    const int64_t row_bytes = int64_t{4} * length_;
     onlooker_node node = {};
     node.operation = ONLOOKER_POINTWISE;
     node.input_kind = ONLOOKER_F32;
-    node.input = {row.data() + guard, 0, 0};
-    node.input_height = node.input_width = node.height = node.width = 1;
+    node.input_height = node.height = static_cast<uint32_t>(rows);
+    node.input_width = node.width = 1;
     node.input_channels = node.channels = static_cast<uint32_t>(length_);
     node.kernel_height = node.kernel_width = 1;
     node.stride_down = node.stride_right = 1;
@@ -74,17 +76,27 @@ void Matrix::pack(const float* values, size_t rows, uint64_t* bits) const {
     onlooker_outlet outlet = {};
     outlet.kind = ONLOOKER_BITS_BY_FLOAT;
     outlet.groups = 1;
+    outlet.map = {bits, ptrdiff_t{8} * words_, ptrdiff_t{8} * words_};
     outlet.thresholds = thresholds_.data();
     node.outlets = &outlet;
     node.outlet_count = 1;
     Memory scratch(static_cast<int64_t>(kernels_.scratch_bytes(&node)));
-    const onlooker_rectangle all = {0, 1, 0, node.channels};
-    for (size_t y = 0; y < rows; ++y) {
-        std::memcpy(row.data() + guard, values + y * length_, sizeof(float) * length_);
-        bits[y * words_ + words_ - 1] = 0;
-        outlet.map = {bits + y * words_, 0, 0};
-        kernels_.run[ONLOOKER_POINTWISE](&node, &all, scratch.data());
+    for (size_t y = 0; y < rows; ++y) bits[y * words_ + words_ - 1] = 0;
+    const auto compute = [&](size_t first, size_t last) {
+        const onlooker_rectangle rectangle = {static_cast<uint32_t>(first),
+                                              static_cast<uint32_t>(last), 0, node.channels};
+        kernels_.run[ONLOOKER_POINTWISE](&node, &rectangle, scratch.data());
+    };
+    Memory row(row_bytes + 2 * guard);
+    const bool direct = row_bytes >= guard && rows > 2;
+    for (size_t y = 0; y < rows; y += direct ? rows - 1 : 1) {
+        std::memcpy(row.data() + guard, values + y * length_, static_cast<size_t>(row_bytes));
+        node.input = {row.data() + guard, 0, 0};
+        compute(y, y + 1);
     }
+    if (!direct) return;
+    node.input = {const_cast<float*>(values), row_bytes, row_bytes};
+    compute(1, rows - 1);
 }
 
 void Matrix::multiply(const uint64_t* bits, size_t rows, int threads, float* results) const {
@@ -108,7 +120,11 @@ void Matrix::multiply(const uint64_t* bits, size_t rows, int threads, float* res
         uint32_t rows, threads;
     } call = {this, &node, scratch.data(), scratch_bytes, static_cast<uint32_t>(rows),
               static_cast<uint32_t>(threads)};
-    const auto lender = Lender::of(threads);
+    const auto lender = [&] {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        if (!lender_ || lender_->threads() != threads) lender_ = Lender::of(threads);
+        return lender_;
+    }();
     const Lender::Loan loan(*lender);
     (*loan).run(
         [](void* context, int thread) {

@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <memory>
+#include <mutex>
 
 #include "kernels.h"
+#include "pool.h"
 #include "run.h"
 
 namespace onlooker {
@@ -25,6 +27,8 @@ private:
     Memory weights_;
     Memory prepared_;
     Memory thresholds_;  // of packing: zero for each number of a row
+    mutable std::mutex mutex_;
+    mutable std::shared_ptr<Lender> lender_;  // of the last call, so that its threads stay
 };
 
 }  // namespace onlooker

@@ -62,6 +62,8 @@ public:
     explicit Lender(int threads) : threads_(threads) {}
     ~Lender();
 
+    int threads() const { return threads_; }
+
     // A team, given back on destruction.
     class Loan {
     public:
