@@ -58,7 +58,8 @@ def torch_outputs(model: nn.Module, inputs: Floats) -> tuple[Floats, bool]:
     tie = False
     for one, other in zip(rounded, exact, strict=True):
         error = (one.double() - other).abs().transpose(0, 1).flatten(1).amax(1)
-        size = one.abs().transpose(0, 1).flatten(1)
+        # What is zero in both was made so, by ReLU or a scale of 0: rounding has no part in it.
+        size = (one.abs() + (one == 0) * (other == 0) * 1e9).transpose(0, 1).flatten(1)
         tie = tie or bool((size < 4 * error[:, None]).any())
     return outputs.numpy(), tie
 
@@ -98,7 +99,8 @@ def assert_agree(
         if tie:
             continue
         found = reference_outputs(packed, inputs)
-        assert found.shape == expected.shape
+        assert found.shape == expected.shape or found.shape == expected.squeeze((2, 3)).shape
+        found = found.reshape(expected.shape)
         scale = np.abs(expected).max() or 1.0
         np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5 * scale)
         compared += 1

@@ -333,6 +333,7 @@ def joined(graph: Graph) -> None:
             base, chain = traced(ref.op)
             refs.append(Ref(base, 0, base.channels))
             chains.append((base.channels, chain))
+        count = len(graph.ops)
         key = ("joined", tuple(ref.op.index for ref in op.inputs))
         join = graph.once(
             (*key, "map"), Kind.AFFINE, width(op.inputs), refs, op.name, step=Affine(), joined=True
@@ -341,11 +342,10 @@ def joined(graph: Graph) -> None:
             (*key, "sign"), Kind.SIGN, join.channels, (join,), op.name, chains=tuple(chains)
         )
         op.inputs = (sign,)
-        for made in (sign.op, join.op):
-            graph.ops.remove(made)
-            graph.ops.insert(graph.ops.index(op), made)
-        graph.ops.remove(join.op)
-        graph.ops.insert(graph.ops.index(sign.op), join.op)
+        new = graph.ops[count:]  # none, where another convolution has asked for the same
+        del graph.ops[count:]
+        place = graph.ops.index(op)
+        graph.ops[place:place] = new
     for index, op in enumerate(graph.ops):
         op.index = index
 
