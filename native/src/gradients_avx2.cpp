@@ -181,8 +181,8 @@ static void join_bits(const uint8_t *const pictures[4], int64_t pixels, int chan
             __m256i nibble = _mm256_setzero_si256();
             for (int n = 0; n < 4; n++) {
                 const uint8_t *at = pictures[n] + p * row + first / 8;
-                const int32_t four = channels - first < 32 ? at[0] | at[1] << 8
-                                                           : *(const int32_t *)at;
+                int32_t four = at[0] | at[1] << 8;
+                if (channels - first >= 32) __builtin_memcpy(&four, at, 4);
                 const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(four), spread);
                 const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit), bit);
                 nibble = _mm256_or_si256(

@@ -17,6 +17,7 @@ al. 2016, "DoReFa-Net", sec. 2.5 (gradients of few bits in binary networks).
 from __future__ import annotations
 
 import ctypes
+import os
 from functools import cache
 from typing import Any
 
@@ -74,8 +75,13 @@ def _library() -> ctypes.CDLL | None:
 
 
 def available() -> bool:
-    """Return whether the compiled kernels are here."""
-    return _library() is not None
+    """Return whether there are compiled kernels for this CPU.
+
+    Those in plain C++ are there to compare with, and are slower than PyTorch: they count only where
+    ``ONLOOKER_CPU`` asks for them.
+    """
+    name = kernels()
+    return name not in ("none", "reference") or name == os.environ.get("ONLOOKER_CPU")
 
 
 def kernels() -> str:

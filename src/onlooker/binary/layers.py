@@ -224,8 +224,8 @@ def set_gradient_bits(network: nn.Module, bits: int) -> None:
         raise ConfigError(f"gradient_bits must be 8 or 32, not {bits}")
     if bits == 8 and not gradients.available():
         raise ConfigError(
-            "gradient_bits = 8 needs the compiled kernels, which are not here: reinstall onlooker "
-            "with a C++ compiler, or train with gradient_bits = 32"
+            "gradient_bits = 8 needs compiled kernels for this CPU (AVX2), which are not here: "
+            "reinstall onlooker with a C++ compiler, or train with gradient_bits = 32"
         )
     if bits == 8:
         gradients.keep_freed_memory()
