@@ -5,10 +5,8 @@ none of what it adds is used. The learning rate follows *time*, not steps: warm-
 zero at the agreed end, so that a training on a shared machine ends annealed whatever its speed was.
 
 References:
-    Loshchilov & Hutter 2017, "SGDR" (cosine) and 2019, "Decoupled weight decay" (AdamW);
-    Liu et al. 2020, "On the variance of the adaptive learning rate" (RAdam);
-    Smith & Topin 2018, "Super-convergence" (one cycle);
-    Polyak & Juditsky 1992 (averaging); Pascanu et al. 2013 (clipping).
+    Loshchilov & Hutter 2017, "SGDR" (cosine); Smith & Topin 2018, "Super-convergence" (one cycle);
+    Polyak & Juditsky 1992 (averaging).
 """
 
 from __future__ import annotations
@@ -27,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from onlooker.errors import ConfigError, WeightsError
+from onlooker.training.optimizer import OPTIMIZERS, Optimizer
 
 Batch = TypeVar("Batch")
 
@@ -38,7 +37,6 @@ CHECKPOINT_NAME = "checkpoint.pt"
 LOG_NAME = "log.jsonl"
 AVERAGED_NAME = "averaged.pt"
 
-OPTIMIZERS = ("adamw", "radam")
 SCHEDULES = ("cosine", "one-cycle")
 # Share of a one-cycle training during which the rate rises, and the rate that it rises from.
 _CYCLE_RISE = 0.3
@@ -62,7 +60,7 @@ class LoopConfig:
         peak_lr: Learning rate after the warm-up.
         warmup_steps: Steps of linear warm-up (repeated, shorter, after a resume).
         weight_decay: On matrices and kernels only, or on what ``fit`` is told.
-        ema_decay: Of the averaged weights, per step.
+        ema_decay: Of the averaged weights, per step; 0: they are the latest.
         clip_norm: Largest norm of the gradient.
         checkpoint_every_s: Seconds between checkpoints.
         report_every_s: Seconds between reports.
@@ -187,7 +185,7 @@ def fit(
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     model.train()
-    optimizer = _optimizer(model, config, decayed)
+    optimizer = Optimizer(model, config.optimizer, config.betas, config.weight_decay, decayed)
     averaged = Averaged(model, config.ema_decay)
     bfloat16 = computes_in_bfloat16(config)
     step, seen, trained_s = first_step, 0, 0.0
@@ -199,10 +197,15 @@ def fit(
         step, seen, trained_s = state["step"], state["seen"], state["trained_s"]
     resumed_at = step
 
+    def average() -> nn.Module:
+        if not config.ema_decay:
+            averaged.update(model, step)  # a copy: not worth its time at every step
+        return averaged.model
+
     def save() -> None:
         state = {
             "model": model.state_dict(),
-            "averaged": averaged.model.state_dict(),
+            "averaged": average().state_dict(),
             "optimizer": optimizer.state_dict(),
             "config": json.dumps(asdict(config)),
             "step": step,
@@ -224,18 +227,18 @@ def fit(
             break
         # After a resume the optimizer's statistics are there; a few gentle steps are enough.
         warm_step = step if resumed_at == 0 else (step - resumed_at) * 5
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, progress, warm_step)
+        rate = learning_rate(config, progress, warm_step)
         on_step(step, progress)
         batch = next(batches)
         with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
             loss = loss_of(model, batch)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.clear()
         loss.backward()
-        norm = nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        norm = optimizer.clip(config.clip_norm)
         if torch.isfinite(norm):
-            optimizer.step()
-            averaged.update(model, step)
+            optimizer.step(rate)
+            if config.ema_decay:
+                averaged.update(model, step)
             losses.append(float(loss.detach()))
         else:
             skipped += 1
@@ -250,14 +253,14 @@ def fit(
                 "seen": seen,
                 "minutes": round(trained_s / 60, 2),
                 "loss": round(sum(losses) / max(1, len(losses)), 4),
-                "lr": round(float(optimizer.param_groups[0]["lr"]), 7),
+                "lr": round(rate, 7),
                 "skipped": skipped,
                 "bfloat16": bfloat16,
             }
             losses.clear()
             reported = now
             if validate is not None and now - validated >= validate_every_s:
-                row |= validate(averaged.model)
+                row |= validate(average())
                 validated = last = time.monotonic()
                 reported = last
             _log(out, row)
@@ -268,26 +271,6 @@ def fit(
     if validate is not None:
         _log(out, {"step": step, "seen": seen, **validate(averaged.model)})
     return averaged.model
-
-
-def _optimizer(
-    model: nn.Module, config: LoopConfig, decayed: Callable[[nn.Parameter], bool]
-) -> torch.optim.Optimizer:
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if decayed(p)], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if not decayed(p)], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    if config.optimizer == "radam":
-        return torch.optim.RAdam(
-            groups,
-            lr=config.peak_lr,
-            betas=config.betas,
-            decoupled_weight_decay=True,
-            foreach=True,
-        )
-    return torch.optim.AdamW(groups, lr=config.peak_lr, betas=config.betas, fused=True)
 
 
 def load_averaged(model: nn.Module, run: Path) -> nn.Module:
