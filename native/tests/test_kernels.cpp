@@ -33,7 +33,9 @@ uint32_t random_bits() {
 }
 
 uint32_t below(uint32_t end) { return random_bits() % end; }
-int between(int low, int high) { return low + static_cast<int>(below(static_cast<uint32_t>(high - low + 1))); }
+int between(int low, int high) {
+    return low + static_cast<int>(below(static_cast<uint32_t>(high - low + 1)));
+}
 bool chance(uint32_t percent) { return below(100) < percent; }
 
 template <typename T>
@@ -87,11 +89,12 @@ struct tensor {
 
 size_t words(size_t bits) { return (bits + 63) / 64; }
 
-void random_bits_of(unsigned char *pixel, size_t groups, size_t channels) {
+void random_bits_of(unsigned char *pixel, size_t groups, size_t channels, bool all) {
     const size_t each = channels / groups;
     for (size_t g = 0; g < groups; g++)
         for (size_t c = 0; c < each; c++)
-            if (chance(50)) pixel[g * words(each) * 8 + c / 8] |= static_cast<unsigned char>(1 << c % 8);
+            if (all || chance(50))
+                pixel[g * words(each) * 8 + c / 8] |= static_cast<unsigned char>(1 << c % 8);
 }
 
 // A node with all that it points to, but for what it writes.
@@ -106,6 +109,7 @@ struct example {
     std::vector<std::vector<float>> floats;
     std::vector<std::vector<int32_t>> integers;
     std::vector<std::vector<unsigned char>> flips;
+    bool extreme = false; // the largest sums that there are
 };
 
 const char *const names[] = {"input",           "binary convolution", "convolution",
@@ -202,7 +206,7 @@ void fill_input(example &e) {
             n.input_kind = ONLOOKER_BITS;
             tensor t = around(n, n.groups * words(in_each) * 8);
             t.each([&](unsigned char *pixel, bool inside) {
-                if (inside) random_bits_of(pixel, n.groups, n.input_channels);
+                if (inside) random_bits_of(pixel, n.groups, n.input_channels, e.extreme);
             });
             e.tensors.push_back(std::move(t));
             e.weights = memory(n.groups * ((out_each + 7) / 8) * taps * words(in_each) * 64);
@@ -211,7 +215,7 @@ void fill_input(example &e) {
                 const size_t block = c / out_each * ((out_each + 7) / 8) + c % out_each / 8;
                 for (size_t tap = 0; tap < taps; tap++)
                     for (size_t k = 0; k < in_each; k++)
-                        if (chance(50))
+                        if (e.extreme ? c % 3 == 0 : chance(50))
                             w[((block * taps + tap) * words(in_each) + k / 64) * 8 +
                               c % out_each % 8] |= uint64_t(1) << k % 64;
             }
@@ -238,10 +242,9 @@ void fill_input(example &e) {
             for (size_t c = 0; c < n.input_channels; c++)
                 e.padding.push_back(static_cast<unsigned char>(below(256)));
             tensor t = around(n, n.input_channels);
-            const bool extreme = chance(20);
             t.each([&](unsigned char *pixel, bool inside) {
                 for (size_t c = 0; c < n.input_channels; c++)
-                    pixel[c] = inside ? static_cast<unsigned char>(extreme ? 255 : below(256))
+                    pixel[c] = inside ? static_cast<unsigned char>(e.extreme ? 255 : below(256))
                                       : e.padding[c];
             });
             e.tensors.push_back(std::move(t));
@@ -254,7 +257,7 @@ void fill_input(example &e) {
             for (size_t i = 0; i < e.weights.size(); i++) {
                 const size_t channel = i / (64 * fours * runs) % blocks * 16 + i % 64 / 4;
                 if (channel < out_each && i / 64 % fours * 4 + i % 4 < length)
-                    w[i] = static_cast<int8_t>(extreme ? pick({-63, 63}) : between(-63, 63));
+                    w[i] = static_cast<int8_t>(e.extreme ? pick({-63, 63}) : between(-63, 63));
             }
             break;
         }
@@ -358,12 +361,16 @@ void add_outlet(example &e, written &w, uint32_t kind) {
             skipped = before / 8;
             pixel = words(before + n.channels + after) * 8;
         }
+        const int length =
+            static_cast<int>(n.kernel_height * n.kernel_width * (n.input_channels / n.groups));
         for (uint32_t c = 0; c < n.channels; c++) {
             const int reach = n.operation == ONLOOKER_BINARY_CONVOLUTION ? 40 : 60;
             if (chance(5))
                 integers.push_back(pick({std::numeric_limits<int32_t>::min(),
                                          std::numeric_limits<int32_t>::max(), 32767, 32768, -32768,
                                          -32769}));
+            else if (e.extreme)
+                integers.push_back(pick({-length, length}) + between(-2, 2));
             else
                 integers.push_back(between(-reach, reach));
             const float infinity = std::numeric_limits<float>::infinity();
@@ -455,7 +462,14 @@ bool agree(const std::vector<const onlooker_kernels *> &tables, uint32_t operati
         e.node.dilation_down = e.node.dilation_right = 1;
         e.node.padding_above = below(2);
         e.node.padding_left = below(2);
+        if (chance(50)) { // or as many as just fit
+            e.node.input_height = e.node.kernel_height = 1;
+            e.node.input_width = e.node.kernel_width = 1;
+            e.node.padding_above = e.node.padding_left = 0;
+            e.node.input_channels = 32764 + below(5);
+        }
     }
+    e.extreme = chance(20);
     fill_input(e);
     fill_arithmetic(e);
     fill_outlets(e, expected);
@@ -501,7 +515,7 @@ int main(int count, char **values) {
         state = (uint64_t(seed) << 32 | i) * 0x9e3779b97f4a7c15u + 1;
         for (int k = 0; k < 4; k++) random_bits();
         // Half of them binary, one in fifty of those very long.
-        const uint32_t operation = i % 2 ? below(8) : static_cast<uint32_t>(ONLOOKER_BINARY_CONVOLUTION);
+        const uint32_t operation = i % 2 ? below(8) : 1u * ONLOOKER_BINARY_CONVOLUTION;
         const bool huge = operation == ONLOOKER_BINARY_CONVOLUTION && i % 50 == 0;
         if (!agree(tables, operation, huge)) {
             std::printf("  node %u of seed %u\n", i, seed);
