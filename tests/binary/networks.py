@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from onlooker.binary.layers import Binarization, BinaryConv2d, BinaryLinear
+from onlooker.binary.quantizers import Sign, sign
 
 PLAIN = Binarization()
 ZERO = Binarization(padding_value=0)
@@ -223,3 +224,21 @@ class Ladder(nn.Module):
         maps = self.convs[1](normed) + torch.tanh(normed)
         maps = self.norms[4](self.pool(torch.relu(self.norms[3](self.convs[2](maps)))))
         return self.norms[6](self.mean(self.norms[5](self.convs[3](maps)))) + self.mean(maps)
+
+
+class Signs(nn.Module):
+    """Signs taken by a layer of their own, then pooled, cut and put together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(3, 24, 3, padding=1)
+        self.sign = Sign()
+        self.pool = nn.MaxPool2d(3, 2, 1)
+        self.conv1 = BinaryConv2d(24, 8, 3, 1, 1)
+        self.norm = norm(8)
+        self.conv2 = BinaryConv2d(24, 6, 3, 1, 1)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        signs = self.pool(self.sign(self.stem(maps)))
+        more = sign(self.norm(self.conv1(signs)))
+        return self.conv2(torch.cat([signs[:, 4:20], more], 1))

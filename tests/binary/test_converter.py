@@ -23,6 +23,7 @@ from onlooker.binary.converter import convert
 from onlooker.binary.format import Operation, OutletKind, PackedFile, from_bytes, to_bytes
 from onlooker.binary.layers import Binarization, BinaryConv2d, BinaryLinear
 from onlooker.binary.models import FLOAT_MODELS, MODELS, build
+from onlooker.binary.quantizers import Sign
 from onlooker.binary.reference import ReferenceModel
 from onlooker.errors import ConfigError
 
@@ -159,6 +160,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "vectors": (networks.Vectors, (1, 17)),
     "floats": (networks.Floats, (1, 3, 20, 18)),
     "ladder": (networks.Ladder, (1, 3, 22, 18)),
+    "signs": (networks.Signs, (1, 3, 13, 18)),
 }
 
 
@@ -303,6 +305,8 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
         small(BinaryConv2d(3, 4, 1, binarization=Binarization(activation="dorefa"))),
         "0: inputs quantized by DoReFaActivation",
     ),
+    "signs as numbers": (small(Sign(), nn.Conv2d(3, 4, 1)), "1 reads signs"),
+    "signs as a result": (small(BinaryConv2d(3, 4, 1), Sign()), "result are signs"),
     "counted padding": (small(nn.AvgPool2d(3, 1, 1)), "counts the padding"),
     "unequal parts": (small(nn.AdaptiveAvgPool2d(5)), "no equal parts"),
     "norm behind flattening": (small(nn.Flatten(), nn.BatchNorm1d(3 * 64)), "flattened map"),

@@ -63,11 +63,6 @@ class Functions:
     def _fail(self, what: str) -> ConfigError:
         return ConfigError(f"{self.name}: {what}; the packed file cannot express it")
 
-    def _signs(self, value: Value) -> Value:
-        if all(ref.op.kind == Kind.SIGN and ref.whole for ref in value):
-            return value
-        return self.graph.sign(value, self.name)
-
     def _activation(self, found: Traced, step: Activation) -> Traced:
         return replace(found, value=self.graph.activation(found.value, step, self.name))
 
@@ -114,7 +109,7 @@ class Functions:
         if target is torch.channel_shuffle or target is functional.channel_shuffle:
             return self._shuffled(args[0], args[1])
         if target is quantizers.sign:
-            return replace(args[0], value=self._signs(args[0].value))
+            return replace(args[0], value=self.graph.sign(args[0].value, self.name))
         methods = {
             torch.flatten: "flatten",
             torch.reshape: "reshape",

@@ -60,6 +60,9 @@ class Network:
 
 
 class _Tracer(fx.Tracer):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__(autowrap_functions=(quantizers.sign,))
+
     def is_leaf_module(self, module: nn.Module, path: str) -> bool:
         return isinstance(module, _LEAVES) or bool(super().is_leaf_module(module, path))
 
@@ -171,7 +174,7 @@ class _Walker(Functions):
             step = affine_of_norm(layer, self._fail)
             return replace(found, value=self.graph.affine(found.value, step, self.name, layer))
         if isinstance(layer, _SIGNS):
-            return replace(found, value=self._signs(found.value))
+            return replace(found, value=self.graph.sign(found.value, self.name))
         if isinstance(layer, nn.Flatten):
             return self._reshaped(found)
         if isinstance(layer, nn.ReLU):
@@ -225,7 +228,9 @@ class _Walker(Functions):
                 window = replace(
                     window, zero_padding=layer.padding_value == 0 and any(window.padding)
                 )
-            made = self.graph.convolution(Kind.BINARY, self._signs(value), signs, window, self.name)
+            made = self.graph.convolution(
+                Kind.BINARY, self.graph.sign(value, self.name), signs, window, self.name
+            )
             scaling = scaling_of(layer, self._fail)
             if scaling is not None:
                 made = self.graph.affine(made, Affine(scaling), self.name, ("scaling", layer))

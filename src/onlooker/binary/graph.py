@@ -147,6 +147,9 @@ class Graph:
         """Return a reference to an operation that has just these channels."""
         if ref.whole:
             return ref
+        if ref.op.kind == Kind.SIGN:
+            (source,) = ref.op.inputs
+            return self.sign((Ref(source.op, source.first + ref.first, ref.channels),), name)[0]
         return self.once((), Kind.AFFINE, ref.channels, (ref,), name, step=Affine())
 
     def affine(self, value: Value, step: Affine, name: str, key: object) -> Value:
@@ -171,13 +174,21 @@ class Graph:
         )
 
     def sign(self, value: Value, name: str) -> Value:
-        """Take signs."""
+        """Take signs; those of signs are the same ones."""
+        wholes = [self.whole(ref, name) for ref in value]
         return tuple(
-            self.once((), Kind.SIGN, ref.channels, (self.whole(ref, name),), name) for ref in value
+            ref
+            if ref.op.kind == Kind.SIGN
+            else self.once((), Kind.SIGN, ref.channels, (ref,), name)
+            for ref in wholes
         )
 
     def pooling(self, kind: Kind, value: Value, window: Window, name: str) -> Value:
-        """Pool each channel."""
+        """Pool each channel; the maximum of signs is the sign of a maximum."""
+        signs = [ref for ref in value if ref.op.kind == Kind.SIGN]
+        if kind == Kind.MAX and signs and len(signs) == len(value):
+            sources = [self.whole(ref, name).op.inputs[0] for ref in value]
+            return self.sign(self.pooling(kind, tuple(sources), window, name), name)
         return tuple(
             self.once((window,), kind, ref.channels, (ref,), name, window=window) for ref in value
         )
