@@ -43,8 +43,11 @@ LAYOUTS = {
     "binary-densenet-45": DenseLayout(layers=(6, 12, 14, 8), widths=(160, 288, 288)),
     "meliusnet-22": DenseLayout(layers=(4, 5, 4, 4), widths=(160, 224, 256), improvement=True),
     "meliusnet-29": DenseLayout(layers=(4, 6, 8, 6), widths=(128, 192, 256), improvement=True),
-    # For CIFAR: the authors' DenseNet-21 (growth 128, reduction 2), and its like with layers that
-    # are split in two and in four, for the comparison of sec. 4.2 of "Back to Simplicity".
+    # For CIFAR: few layers where maps are large, as batch norms and memory cost more there than the
+    # binary convolutions do.
+    "binary-densenet-26": DenseLayout(layers=(3, 4, 6, 8), widths=(128, 192, 288)),
+    # The authors' DenseNet-21 for CIFAR (growth 128, reduction 2), and its like with layers that
+    # are split in two and in four, for the comparison of "Back to Simplicity".
     "binary-densenet-21": DenseLayout(layers=(4, 4, 4, 4), widths=(288, 384, 448), growth=128),
     "binary-densenet-21-no-relu": DenseLayout(
         layers=(4, 4, 4, 4), widths=(288, 384, 448), growth=128, relu=False
