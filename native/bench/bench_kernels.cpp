@@ -187,7 +187,13 @@ double bench(const onlooker_kernels &table, const measured &m) {
             reinterpret_cast<float *>(weights.data)[i] = static_cast<float>(random() % 255) - 127;
     } else {
         for (auto &byte : input.bytes) byte = static_cast<unsigned char>(random());
-        for (auto &byte : weights.bytes) byte = static_cast<unsigned char>(random() % 64);
+        // About as trained weights are: normal, the largest of thousands being 63.
+        std::normal_distribution<float> normal(0.0f, 17.0f);
+        for (auto &byte : weights.bytes)
+            byte = m.operation == ONLOOKER_BINARY_CONVOLUTION
+                       ? static_cast<unsigned char>(random())
+                       : static_cast<unsigned char>(
+                             static_cast<int>(std::clamp(normal(random), -63.0f, 63.0f)));
     }
     n.weights = weights.data;
     std::vector<float> scale(m.out, 0.5f), shift(m.out, 0.1f), zeros(m.out, 3.0f);
