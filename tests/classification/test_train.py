@@ -13,6 +13,7 @@ torch = pytest.importorskip("torch", reason="the extra `train` is not installed"
 
 from torch.nn import functional  # noqa: E402
 
+from onlooker.binary import gradients  # noqa: E402
 from onlooker.binary.layers import Binarization, BinaryConv2d  # noqa: E402
 from onlooker.binary.quantizers import sign  # noqa: E402
 from onlooker.classification.data import Batches, DataConfig, to_input  # noqa: E402
@@ -169,6 +170,17 @@ def test_an_interrupted_training_ends_as_another(shapes_folder: Path, tmp_path: 
     assert (state["step"], state["seen"]) == (9, 9 * 27)
     ours, theirs = resumed.state_dict(), whole.state_dict()
     assert all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+
+@pytest.mark.native
+@pytest.mark.skipif(not gradients.available(), reason="the kernels were not built")
+def test_gradients_of_eight_bits_learn_as_well(shapes_folder: Path, tmp_path: Path) -> None:
+    config = recipe(shapes_folder, tmp_path / "run", steps=60)
+    config = replace(config, gradient_bits=8, model=replace(config.model, width=0.25))
+    network = main(config)
+    layers = [m for m in network.modules() if isinstance(m, BinaryConv2d)]
+    assert all(layer.gradient_bits == 8 for layer in layers)
+    assert accuracy(network, read_split(shapes_folder, "dev"), size=16) == 1.0
 
 
 def test_slim_checkpoints_keep_signs(shapes_folder: Path, tmp_path: Path) -> None:
