@@ -35,7 +35,7 @@ const onlooker_kernels *const all[] = {
 const char *const names[] = {"avx512", "avx2", "neon", "reference"};
 
 #if defined(__x86_64__)
-// All that the files are compiled with, not just what they use by name: a compiler may use the rest.
+// All that the files are compiled with: what they do not use by name a compiler may.
 uint32_t ask() {
     unsigned a = 0, b = 0, c = 0, d = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return 0;

@@ -14,7 +14,7 @@
  *     bits: zeros there, for both kinds of padding; float32: zeros; u8: the node's padding, one
  *     byte a channel. Pooling never reads outside of the map.
  *   - The bits of a pixel that stand past the last channel of a group are zero. Outlets write
- *     whole bytes, ceil(channels / 8) of them; what is left of the last word is the owner's to zero.
+ *     whole bytes, ceil(channels / 8) of them; the rest of the last word is the owner's to zero.
  *   - 64 bytes before the first and after the last byte of a map may be read (never written).
  *   - Bits: rows, pixels and groups start at multiples of 8 bytes. float32 and i16: at multiples of
  *     their size. u8: the pixels of a row stand side by side, `pixel` is the number of channels.

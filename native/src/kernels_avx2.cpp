@@ -293,8 +293,9 @@ inline void widen(const sums &s, chunk_place place, __m256i length, uint16_t *ro
 }
 
 inline __m256i found(uint16_t at) {
+    const unsigned char *counts = reinterpret_cast<const unsigned char *>(table.counts);
     return _mm256_broadcastsi128_si256(
-        _mm_load_si128(reinterpret_cast<const __m128i *>(reinterpret_cast<const unsigned char *>(table.counts) + at)));
+        _mm_load_si128(reinterpret_cast<const __m128i *>(counts + at)));
 }
 
 // Differing bits of two pixels with `vectors · 32` of the `width · 32` channels of a block.

@@ -94,14 +94,14 @@ inline void quantize(const float *v, const float *inverse, const float *zero, ui
 
 namespace {
 
-// Eight sums hide the latency of two multiplications a cycle, and eight pointers leave registers for
-// the loop. Not inlined: constants of the surroundings would take the registers of sums.
+// Eight sums hide the latency of two multiplications a cycle, and eight pointers leave registers
+// for the loop. Not inlined: constants of the surroundings would take the registers of sums.
 const int FLOAT_PIXELS = 8;
 const int QUANTIZED_PIXELS = 8;
 
 template <int pixels>
-__attribute__((noinline)) void float_block(const unsigned char *const *from, const window &w, const float *weights,
-                        float *into, size_t stride) {
+__attribute__((noinline)) void float_block(const unsigned char *const *from, const window &w,
+                                           const float *weights, float *into, size_t stride) {
     vec sum[pixels];
     for (int p = 0; p < pixels; p++) sum[p] = splat(0.0f);
     for (uint32_t i = 0; i < w.down; i++) {

@@ -2,8 +2,8 @@
  *
  * A file of kernels defines, before it includes this one, a vector of LANES float32 and these
  * functions on it, all static:
- *   vec, load(const float *), store(float *, vec), splat(float), add, multiply, larger(a, b): a > b ?
- *   a : b, smaller(a, b): a < b ? a : b, from_i16(const int16_t *), from_i32(const int32_t *);
+ *   vec, load(const float *), store(float *, vec), splat(float), add, multiply, divide,
+ *   larger(a, b): a > b ? a : b, smaller(a, b): a < b ? a : b, from_i16(const int16_t *), from_i32(const int32_t *);
  *   at_least_f32(const float *, const float *), at_least_i16(const int16_t *, const int16_t *):
  *   64 comparisons ≥ as bits; quantize(float *v, inverse, zero, uint8_t *into): 64 of them.
  * and TILE, the number of pixels that are computed before their outlets are written.
@@ -32,7 +32,8 @@ inline size_t ceiling(size_t a, size_t b) { return (a + b - 1) / b; }
 inline size_t padded(const onlooker_node *n) { return (ceiling(n->channels, 64) + 1) * 64; }
 
 inline size_t dot_length(const onlooker_node *n) {
-    return static_cast<size_t>(n->kernel_height) * n->kernel_width * (n->input_channels / n->groups);
+    const size_t taps = static_cast<size_t>(n->kernel_height) * n->kernel_width;
+    return taps * (n->input_channels / n->groups);
 }
 
 inline const unsigned char *place(const onlooker_map &map, ptrdiff_t y, ptrdiff_t x) {

@@ -1,5 +1,5 @@
 /* Float32 arithmetic that every table must do alike, so that their results are equal bit by bit.
- * Plain operations in a fixed order; kernel files are compiled without contraction to fused ones. */
+ * Plain operations in a fixed order; files of kernels are compiled without fused ones. */
 #ifndef ONLOOKER_KERNELS_MATH_H
 #define ONLOOKER_KERNELS_MATH_H
 
@@ -40,7 +40,7 @@ static inline float onlooker_activate(float v, uint32_t activation) {
 }
 
 /* clip(round(v · inverse_scale + zero), 0, 255). Clipping first changes nothing, and keeps the
- * number small enough for the sum with 1.5 · 2^23, which rounds it to an integer, halves to even. */
+ * number small enough for the sum with 1.5 · 2^23, which rounds to an integer, halves to even. */
 static inline uint8_t onlooker_quantize(float v, float inverse_scale, float zero) {
     float q = v * inverse_scale;
     q = q + zero;
