@@ -78,7 +78,8 @@ __attribute__((target("avx512f,avx512vpopcntdq"), noinline)) void peak_avx512(in
                 sum[v], _mm512_popcnt_epi64(_mm512_xor_si512(words, _mm512_set1_epi64(3))));
         }
     }
-    for (int v = 0; v < 12; v++) sink = static_cast<unsigned>(_mm512_reduce_add_epi64(sum[v]));
+    for (int v = 0; v < 12; v++)
+        sink = static_cast<unsigned>(_mm_cvtsi128_si32(_mm512_castsi512_si128(sum[v])));
 }
 #elif defined(__aarch64__)
 __attribute__((noinline)) void peak_neon(int steps) {
