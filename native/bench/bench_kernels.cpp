@@ -18,6 +18,9 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wuninitialized" // of GCC 12's own header
+#endif
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
