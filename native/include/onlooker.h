@@ -15,8 +15,9 @@
  * last of its sessions is freed, though it be closed before. A session is one picture's memory: one
  * thread may use it at a time. Sessions take their threads from teams that are shared by all
  * sessions of the same number of threads; a team is lent for the length of a call and sleeps
- * otherwise. A call uses exactly as many threads as its session was made for, the caller among
- * them, and pins none. After fork() the child may go on using models and sessions.
+ * otherwise. A call uses at most as many threads as its session was made for, the caller among them;
+ * it pins none, and does itself what those have not begun that got no core. Results do not depend on
+ * how many there are. After fork() the child may go on using models and sessions.
  *
  * A session allocates once, when it is made; a run allocates nothing. */
 #ifndef ONLOOKER_H

@@ -1,6 +1,7 @@
 // The C interface: exceptions end here.
 #include "onlooker.h"
 
+#include <algorithm>
 #include <cstring>
 #include <new>
 #include <string>
@@ -13,6 +14,10 @@ struct onlooker_model {
 };
 
 struct onlooker_session {
+    onlooker_session(std::shared_ptr<const onlooker::Engine> engine, int height, int width,
+                     int threads)
+        : session(std::move(engine), height, width, threads), threads(threads) {}
+
     onlooker::Session session;
     int threads;
     std::vector<float> values;  // 256 a channel: a 255th of each byte
@@ -128,11 +133,11 @@ onlooker_session* onlooker_session_new(const onlooker_model* model, int threads,
     return guarded<onlooker_session*>(nullptr, [&] {
         check_threads(threads);
         const int channels = model->engine->model().input_channels;
-        std::vector<float> values(size_t{256} * channels);
-        for (size_t i = 0; i < values.size(); ++i)
-            values[i] = static_cast<float>(i % 256) / 255.0f;
-        return new onlooker_session{
-            onlooker::Session(model->engine, height, width, threads), threads, std::move(values)};
+        auto session = std::make_unique<onlooker_session>(model->engine, height, width, threads);
+        session->values.resize(size_t{256} * channels);
+        for (size_t i = 0; i < session->values.size(); ++i)
+            session->values[i] = static_cast<float>(i % 256) / 255.0f;
+        return session.release();
     });
 }
 
@@ -191,8 +196,9 @@ int onlooker_node_ask(const onlooker_session* session, int index, onlooker_node_
                                        node.kernel_height * node.kernel_width *
                                        (node.input_channels / node.groups)
                                  : 0;
-    int taking_part = 0;
+    size_t taking_part = 0;
     for (const onlooker::Share& share : step.shares) taking_part += !share.empty();
+    taking_part = std::min(taking_part, step.shares.size() / step.shares_each);
     *facts = {onlooker::name_of(node.operation),
               step.height,
               step.width,
@@ -202,7 +208,7 @@ int onlooker_node_ask(const onlooker_session* session, int index, onlooker_node_
               node.kernel_height,
               node.kernel_width,
               node.outlet_count,
-              taking_part,
+              static_cast<int32_t>(taking_part),
               products};
     return 0;
 }

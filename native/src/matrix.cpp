@@ -1,6 +1,7 @@
 #include "matrix.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 namespace onlooker {
@@ -117,9 +118,15 @@ void Matrix::multiply(const uint64_t* bits, size_t rows, int threads, float* res
         const onlooker_node* node;
         uint8_t* scratch;
         int64_t scratch_bytes;
-        uint32_t rows, threads;
-    } call = {this, &node, scratch.data(), scratch_bytes, static_cast<uint32_t>(rows),
-              static_cast<uint32_t>(threads)};
+        uint32_t rows, part;
+        std::atomic<uint32_t> next;
+    };
+    // In parts of whole tiles, a few for each thread.
+    const uint32_t tile = std::max(1u, kernels_.pixels);
+    const uint32_t tiles = (static_cast<uint32_t>(rows) + tile - 1) / tile;
+    const uint32_t parts = threads == 1 ? 1 : 4 * static_cast<uint32_t>(threads);
+    Call call = {this,          &node, scratch.data(), scratch_bytes, static_cast<uint32_t>(rows),
+                 std::max(1u, (tiles + parts - 1) / parts) * tile, {0}};
     const auto lender = [&] {
         const std::lock_guard<std::mutex> lock(mutex_);
         if (!lender_ || lender_->threads() != threads) lender_ = Lender::of(threads);
@@ -128,18 +135,17 @@ void Matrix::multiply(const uint64_t* bits, size_t rows, int threads, float* res
     const Lender::Loan loan(*lender);
     (*loan).run(
         [](void* context, int thread) {
-            const Call& at = *static_cast<const Call*>(context);
-            const uint64_t tile = std::max(1u, at.matrix->kernels_.pixels);
-            const uint64_t tiles = (at.rows + tile - 1) / tile;
-            const auto bound = [&](uint64_t part) {
-                return static_cast<uint32_t>(
-                    std::min<uint64_t>(at.rows, tiles * part / at.threads * tile));
-            };
-            const onlooker_rectangle rectangle = {bound(thread), bound(thread + 1), 0,
-                                                  at.node->channels};
-            if (rectangle.first_pixel < rectangle.last_pixel)
+            Call& at = *static_cast<Call*>(context);
+            for (;;) {
+                const uint64_t first = uint64_t{at.next.fetch_add(1)} * at.part;
+                if (first >= at.rows) return;
+                const onlooker_rectangle rectangle = {
+                    static_cast<uint32_t>(first),
+                    static_cast<uint32_t>(std::min<uint64_t>(at.rows, first + at.part)), 0,
+                    at.node->channels};
                 at.matrix->kernels_.run[ONLOOKER_BINARY_CONVOLUTION](
                     at.node, &rectangle, at.scratch + thread * at.scratch_bytes);
+            }
         },
         &call);
 }

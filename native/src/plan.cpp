@@ -326,18 +326,15 @@ double Plan::estimate(size_t index) const {
 }
 
 void Plan::divide(const onlooker_kernels& kernels) {
-    // Meeting costs about as much: less work is not worth a second thread.
+    // Waiting for each other costs about as much: less work is not worth a second thread.
     constexpr double least_work = 3000;
     const int64_t tile = std::max<int64_t>(1, kernels.pixels);
     int64_t scratch = 0, picture = 0;
-    bool together = false;  // do the other threads know what thread 0 did last?
     for (size_t i = 0; i < steps.size(); ++i) {
         const Node& node = model_.nodes[i];
         Step& step = steps[i];
         step.work = estimate(i);
         step.alone = threads_ == 1 || (step.work < least_work && !step.band && !step.inside);
-        step.wait = i > 0 && !step.inside && (!step.alone || together);
-        together = !step.alone;
         divide(step, node, tile);
         onlooker_node whole = described(model_, node);
         std::vector<onlooker_outlet> outlets(node.outlet_count);
@@ -394,19 +391,26 @@ void Plan::divide(Step& step, const Node& node, int64_t tile) const {
             best = parts;
         }
     }
-    step.shares.resize(threads_);
-    const int columns = team / best;
+    // In two, where it is worth it, so that whoever is early can take some of the rest.
+    constexpr double worth_halving = 20000;
+    // (A node and the pooling of its bands have the same shares.)
+    const bool whole = step.alone || step.inside || step.band;
+    step.shares_each = !whole && step.work > worth_halving * team ? 2 : 1;
+    const int columns = team / best, parts = columns * step.shares_each;
+    const int64_t last_channel = node.channels * (step.flat ? int64_t{step.width} : 1);
     for (int thread = 0; thread < team; ++thread) {
-        Share& share = step.shares[thread];
         const int column = thread / best, part = thread % best;
-        share.first_pixel = static_cast<uint32_t>(std::min(pixels, tiles * column / columns * grain));
-        share.last_pixel =
-            static_cast<uint32_t>(std::min(pixels, tiles * (column + 1) / columns * grain));
-        share.first_channel =
-            static_cast<uint32_t>(std::min<int64_t>(node.channels, blocks * part / best * 64));
-        share.last_channel = static_cast<uint32_t>(
-            part + 1 == best ? node.channels * (step.flat ? step.width : 1)
-                             : std::min<int64_t>(node.channels, blocks * (part + 1) / best * 64));
+        for (int half = 0; half < step.shares_each; ++half) {
+            const int64_t at = int64_t{column} * step.shares_each + half;
+            Share share;
+            share.first_pixel = static_cast<uint32_t>(std::min(pixels, tiles * at / parts * grain));
+            share.last_pixel =
+                static_cast<uint32_t>(std::min(pixels, tiles * (at + 1) / parts * grain));
+            share.first_channel = static_cast<uint32_t>(blocks * part / best * 64);
+            share.last_channel = static_cast<uint32_t>(
+                part + 1 == best ? last_channel : blocks * (part + 1) / best * 64);
+            step.shares.push_back(share);
+        }
     }
 }
 

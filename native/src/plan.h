@@ -24,7 +24,7 @@ struct Storage {
     bool bordered() const { return above || left || below || right; }
 };
 
-// What one thread computes of a node.
+// A part of a node's result.
 struct Share {
     uint32_t first_pixel = 0, last_pixel = 0, first_channel = 0, last_channel = 0;
 
@@ -34,12 +34,12 @@ struct Share {
 struct Step {
     int height = 0, width = 0;     // of the result
     double work = 0;               // about how many nanoseconds one thread needs
-    bool alone = false;            // thread 0 does it all
+    bool alone = false;            // too little to divide: thread 0 does it all
     bool flat = false;             // a row is computed as if it were one pixel (see below)
     int band = 0;                  // rows of the next node at a time, else 0 (see below)
     bool inside = false;           // computed with the node before it
-    bool wait = false;             // all threads meet before it
-    std::vector<Share> shares;     // one a thread
+    std::vector<Share> shares;     // those of a thread stand side by side
+    int shares_each = 1;           // of a thread; others may take them from it
     std::vector<int> fills;        // storages whose border and tails are set before it
 };
 

@@ -11,9 +11,8 @@ namespace onlooker {
 
 namespace {
 
-// Waking a sleeping thread takes up to 50 µs, a node of a network about as long: whoever waits for
-// the others within a run spins longer than that at most. Longer would burn cores that decoding
-// and other programs need.
+// Waking a sleeping thread takes up to 50 µs: whoever waits for the next call spins that long before
+// it sleeps. Longer would burn cores that decoding and other programs need.
 constexpr auto spinning = std::chrono::microseconds(60);
 
 inline void pause() {
@@ -64,12 +63,24 @@ void Signal::wait(uint32_t seen) {
     sleepers_.fetch_sub(1);
 }
 
+void Patience::wait() {
+    ++waited_;
+    if (waited_ < 4000) {
+        pause();
+    } else if (waited_ < 4200) {
+        std::this_thread::yield();
+    } else {
+        std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
+}
+
 Pool::Pool(int threads) : threads_(threads) {
     try {
         for (int thread = 1; thread < threads; ++thread)
             workers_.emplace_back([this, thread] { serve(thread); });
     } catch (...) {
         // No more threads to be had: those that run are sent home.
+        over_ = true;
         start_.advance();
         for (auto& worker : workers_) worker.join();
         throw;
@@ -77,38 +88,41 @@ Pool::Pool(int threads) : threads_(threads) {
 }
 
 Pool::~Pool() {
-    work_ = nullptr;
+    over_ = true;
     start_.advance();
     for (auto& worker : workers_) worker.join();
 }
 
 void Pool::serve(int thread) {
-    for (uint32_t seen = 0;; ++seen) {
+    for (uint32_t seen = 0;;) {
         start_.wait(seen);
-        const Work work = work_;
-        if (!work) return;
-        work(context_, thread);
-        barrier();
+        seen = start_.value();
+        if (over_) return;
+        if (!enter()) continue;
+        work_(context_, thread);
+        gate_.fetch_sub(1);
     }
+}
+
+bool Pool::enter() {
+    uint32_t at = gate_.load();
+    while (at & open)
+        if (gate_.compare_exchange_weak(at, at + 1)) return true;
+    return false;
 }
 
 void Pool::run(Work work, void* context) {
+    if (threads_ == 1) {
+        work(context, 0);
+        return;
+    }
     work_ = work;
     context_ = context;
-    if (threads_ > 1) start_.advance();
+    gate_.store(open);
+    start_.advance();
     work(context, 0);
-    barrier();
-}
-
-void Pool::barrier() {
-    if (threads_ == 1) return;
-    const uint32_t seen = passed_.value();
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == threads_) {
-        arrived_.store(0, std::memory_order_relaxed);
-        passed_.advance();
-    } else {
-        passed_.wait(seen);
-    }
+    gate_.fetch_and(~open);
+    for (Patience patience; gate_.load() != 0;) patience.wait();
 }
 
 std::shared_ptr<Lender> Lender::of(int threads) {

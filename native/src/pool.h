@@ -26,7 +26,18 @@ private:
     std::condition_variable changed_;
 };
 
-// A team of threads; who calls `run` is thread 0.
+// Waits for what another thread has begun and ends soon: spins, then lets others run.
+class Patience {
+public:
+    void wait();
+
+private:
+    int waited_ = 0;
+};
+
+// A team of threads; who calls `run` is thread 0. The others help if they come in time: `work` must
+// get everything done though only thread 0 should ever run, so that a busy machine, where the others
+// have to wait for a core, is at worst as slow as one thread.
 class Pool {
 public:
     using Work = void (*)(void* context, int thread);
@@ -37,19 +48,22 @@ public:
     Pool& operator=(const Pool&) = delete;
 
     int threads() const { return threads_; }
-    // Calls `work` once in each thread, and returns when all have returned. It must not throw.
+    // Calls `work` in this thread, and in as many of the others as come before it is over; returns
+    // when none of them is in it any more. It must not throw.
     void run(Work work, void* context);
-    // Returns once every thread of the team has come here; within `work`.
-    void barrier();
 
 private:
+    static constexpr uint32_t open = 1u << 31;
+
     void serve(int thread);
+    bool enter();
 
     const int threads_;
-    Work work_ = nullptr;  // null at the start signal: the end
+    Work work_ = nullptr;
     void* context_ = nullptr;
-    Signal start_, passed_;
-    std::atomic<int> arrived_{0};
+    Signal start_;
+    std::atomic<bool> over_{false};
+    std::atomic<uint32_t> gate_{0};  // whether helpers may enter, and how many are inside
     std::vector<std::thread> workers_;
 };
 

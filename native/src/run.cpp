@@ -71,7 +71,9 @@ Session::Session(std::shared_ptr<const Engine> engine, int height, int width, in
       threads_(threads),
       plan_(engine_->model(), engine_->kernels(), height, width, threads),
       arena_(plan_.arena_bytes),
-      lender_(Lender::of(threads)) {
+      lender_(Lender::of(threads)),
+      taken_(plan_.steps.size() * static_cast<size_t>(threads)),
+      done_(plan_.steps.size()) {
     bind();
 }
 
@@ -150,7 +152,6 @@ void Session::flatten(onlooker_node& node, size_t first_outlet) {
 
 struct Session::Call {
     Session* session;
-    Pool* pool;
     const Picture* picture;
     int64_t* times;  // null: not measured
 };
@@ -158,8 +159,10 @@ struct Session::Call {
 void Session::run(const Picture& picture, float* result, bool planes) {
     if (picture.form == Picture::Form::bytes) quantize_bytes(picture.values);
     {
+        for (auto& count : taken_) count.store(0, std::memory_order_relaxed);
+        for (auto& count : done_) count.store(0, std::memory_order_relaxed);
         const Lender::Loan loan(*lender_);
-        Call call = {this, &*loan, &picture, times_.empty() ? nullptr : times_.data()};
+        Call call = {this, &picture, times_.empty() ? nullptr : times_.data()};
         (*loan).run(
             [](void* context, int thread) {
                 Call& at = *static_cast<Call*>(context);
@@ -178,35 +181,58 @@ const int64_t* Session::profile() {
 void Session::work(Call& call, int thread) {
     const bool timed = call.times && thread == 0;
     int64_t before = timed ? now() : 0;
+    size_t previous = nodes_.size();
     for (size_t i = 0; i < nodes_.size(); ++i) {
         const Step& here = plan_.steps[i];
         if (here.inside) continue;
-        if (here.wait) {
-            call.pool->barrier();
-            if (timed) {  // whoever is late is so because of the node before
-                const int64_t met = now();
-                call.times[i - 1] += met - before;
-                before = met;
+        if (!here.alone || thread == 0) {
+            if (timed && here.band) call.times[i + 1] = 0;
+            if (previous < nodes_.size()) await(previous);
+            step(call, i, thread);
+            if (timed) {
+                await(i);
+                const int64_t after = now();
+                call.times[i] = after - before - (here.band ? call.times[i + 1] : 0);
+                before = after;
             }
         }
-        if (timed) call.times[i] = 0;
-        if (here.band)
-            banded(call, i, thread);
-        else if (!here.alone || thread == 0)
-            step(call, i, thread);
-        if (timed) {
-            const int64_t after = now();
-            call.times[i] += after - before - (here.band ? call.times[i + 1] : 0);
-            before = after;
-        }
+        previous = i;
     }
+    if (thread == 0) await(previous);
 }
 
+void Session::await(size_t index) const {
+    const int all = static_cast<int>(plan_.steps[index].shares.size());
+    for (Patience patience; done_[index].load(std::memory_order_acquire) < all;) patience.wait();
+}
+
+// Computes the thread's own shares, then what others have not begun with.
 void Session::step(const Call& call, size_t index, int thread) {
     const Step& here = plan_.steps[index];
+    const int team = here.alone ? 1 : threads_;
+    int computed = 0;
+    for (int k = 0; k < team; ++k) {
+        const int owner = (thread + k) % team;
+        std::atomic<int>& taken = taken_[index * static_cast<size_t>(threads_) + owner];
+        while (taken.load(std::memory_order_relaxed) < here.shares_each) {
+            const int number = taken.fetch_add(1, std::memory_order_relaxed);
+            if (number >= here.shares_each) break;
+            share(call, index, static_cast<size_t>(owner * here.shares_each + number), thread);
+            ++computed;
+        }
+    }
+    if (computed) done_[index].fetch_add(computed, std::memory_order_release);
+}
+
+void Session::share(const Call& call, size_t index, size_t number, int thread) {
+    const Step& here = plan_.steps[index];
+    if (here.band) {
+        banded(call, index, number, thread);
+        return;
+    }
     for (const int storage : here.fills)
-        fill(plan_.storages[storage], thread, here.alone ? 1 : threads_);
-    const Share& share = here.shares[thread];
+        fill(plan_.storages[storage], number, here.shares.size());
+    const Share& share = here.shares[number];
     if (share.empty()) return;
     if (nodes_[index].operation == ONLOOKER_INPUT) {
         hand_in(call, index, share, thread);
@@ -221,13 +247,13 @@ void Session::compute(const onlooker_node& node, const onlooker_rectangle& recta
                                            arena_.data() + plan_.scratch_at[thread]);
 }
 
-void Session::banded(const Call& call, size_t index, int thread) {
+void Session::banded(const Call& call, size_t index, size_t number, int thread) {
     const bool timed = call.times && thread == 0;
     int64_t pooling = 0;
     const Step& pooled = plan_.steps[index + 1];
-    const Share& share = pooled.shares[thread];
-    const int team = pooled.alone ? 1 : threads_;
-    for (const int storage : pooled.fills) fill(plan_.storages[storage], thread, team);
+    const Share& share = pooled.shares[number];
+    for (const int storage : pooled.fills)
+        fill(plan_.storages[storage], number, pooled.shares.size());
     onlooker_node filled = nodes_[index], drained = nodes_[index + 1];
     onlooker_outlet outlet = filled.outlets[0];
     filled.outlets = &outlet;
@@ -269,7 +295,7 @@ void Session::banded(const Call& call, size_t index, int thread) {
         if (timed) pooling += now() - before;
         y = end;
     }
-    if (timed) call.times[index + 1] = pooling;
+    if (timed) call.times[index + 1] += pooling;
 }
 
 // Whether a node takes pictures of bytes as they are, by a table.
@@ -361,9 +387,8 @@ void Session::hand_in(const Call& call, size_t index, const Share& share, int th
     }
 }
 
-// Sets the border of a map, and the bytes of its pixels that no outlet writes. Rows are divided
-// among the team.
-void Session::fill(const Storage& storage, int thread, int team) {
+// Sets the border of a map, and the bytes of its pixels that no outlet writes, in a part of its rows.
+void Session::fill(const Storage& storage, size_t part, size_t parts) {
     const int64_t rows = int64_t{storage.above} + storage.height + storage.below;
     const int64_t columns = int64_t{storage.left} + storage.width + storage.right;
     uint8_t* const begin = arena_.data() + storage.begin;
@@ -375,7 +400,10 @@ void Session::fill(const Storage& storage, int thread, int team) {
         for (; count; --count, at += storage.pixel)
             std::memcpy(at, storage.padding, static_cast<size_t>(storage.pixel));
     };
-    for (int64_t y = rows * thread / team; y < rows * (thread + 1) / team; ++y) {
+    const auto bound = [&](size_t at) {
+        return static_cast<int64_t>(static_cast<size_t>(rows) * at / parts);
+    };
+    for (int64_t y = bound(part); y < bound(part + 1); ++y) {
         uint8_t* const row = begin + y * storage.row;
         if (y < storage.above || y >= storage.above + storage.height) {
             pixels(row, columns);

@@ -1,6 +1,7 @@
 // Running a network: an engine holds what all sizes of pictures share, a session one size.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -81,13 +82,15 @@ private:
     const float* repeated(const void* values, uint32_t count, uint32_t times);
     void work(Call& call, int thread);
     void step(const Call& call, size_t index, int thread);
-    void banded(const Call& call, size_t index, int thread);
+    void share(const Call& call, size_t index, size_t number, int thread);
+    void await(size_t index) const;
+    void banded(const Call& call, size_t index, size_t number, int thread);
     void compute(const onlooker_node& node, const onlooker_rectangle& rectangle, int thread);
     void hand_in(const Call& call, size_t index, const Share& share, int thread);
     bool takes_bytes(size_t index) const;
     void quantize_bytes(const float* values);
     void hand_in_bytes(const uint8_t* picture, size_t index, const Share& share) const;
-    void fill(const Storage& storage, int thread, int team);
+    void fill(const Storage& storage, size_t part, size_t parts);
     void take_out(float* result, bool planes) const;
 
     std::shared_ptr<const Engine> engine_;
@@ -107,6 +110,8 @@ private:
     Storage result_;
     int result_channels_ = 0;
     std::shared_ptr<Lender> lender_;
+    // Of each step and thread, how many of its shares are taken; of each step, how many are done.
+    std::vector<std::atomic<int>> taken_, done_;
     std::vector<int64_t> times_;
 };
 
