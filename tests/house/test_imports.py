@@ -18,6 +18,11 @@ HEAVY = {
 }  # fmt: skip
 TRAINING_FILES = {"model", "data", "train", "export", "losses"}
 TRAINING_ROOMS = {"nn", "training", "synthesis"}
+# Of binary/, where both sides stand side by side: what trains and converts.
+TRAINING_BINARY = {
+    "binarize", "converter", "converter_functions", "converter_layers", "converter_trace",
+    "counting", "gradients", "layers", "models", "quantizers",
+}  # fmt: skip
 
 
 def loaded_by(code: str) -> set[str]:
@@ -33,6 +38,8 @@ def modules_a_user_runs() -> list[str]:
     names = []
     for path in sorted(ROOT.rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
+        if parts[0] == "binary" and TRAINING_BINARY & set(parts):
+            continue
         library_side = parts[0] in ("library", "cli", "web", "media", "records")
         if not library_side and (parts[-1] in TRAINING_FILES or TRAINING_ROOMS & set(parts)):
             continue

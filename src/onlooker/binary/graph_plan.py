@@ -174,7 +174,7 @@ class Planner:
         if plan.small_integers and self._left_to_pooling(op):
             return False  # the pooling reads 16-bit integers and does it
         if plan.base.kind == Kind.MAX:
-            # A maximum is taken of what is scaled already: they change places where the order stays.
+            # A maximum is taken of what is scaled already: they change places if order stays.
             scale, _ = composed([op.step], op.channels)
             if (scale <= 0).any():
                 return False
