@@ -34,9 +34,9 @@ def evaluate(config: EvaluationConfig) -> Report:
         MediaError: A picture cannot be decoded.
         WeightsError: The network is missing, damaged, or no classifier.
     """
-    classifier = ImageClassifier.load(config.model or DEFAULT)
     split = config.split or SPLIT
     data = read_split(config.data, split)
+    classifier = ImageClassifier.load(config.model or DEFAULT)
     known = classifier.model.classes
     strange = sorted(set(data.classes) - set(known))
     if strange:
