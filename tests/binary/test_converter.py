@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from onlooker.binary.converter import convert
 from onlooker.binary.format import Operation, OutletKind, PackedFile, from_bytes, to_bytes
@@ -349,3 +350,25 @@ def test_wrong_settings_are_refused() -> None:
         convert(model, (3, 8, 8))
     with pytest.raises(ConfigError, match="calibration of shape"):
         convert(model, (1, 3, 8, 8), calibration=np.zeros((2, 1, 8, 8), np.float32))
+    with pytest.raises(ConfigError, match="all finite"):
+        convert(model, (1, 3, 8, 8), calibration=np.full((2, 3, 8, 8), np.nan, np.float32))
+    with pytest.raises(ConfigError, match="calibration of float64"):
+        convert(model, (1, 3, 8, 8), calibration=np.zeros((2, 3, 8, 8)))
+    model[0].bias.data[1] = float("inf")
+    with pytest.raises(ConfigError, match="0: its bias"):
+        convert(model, (1, 3, 8, 8))
+
+
+def test_arguments_may_be_named_and_windows_computed() -> None:
+    class Named(nn.Module):
+        def forward(self, maps: Tensor) -> Tensor:
+            maps = torch.add(input=functional.relu(input=maps), other=1.0)
+            maps = torch.cat(tensors=[maps, maps], dim=1)
+            pooled = functional.avg_pool2d(maps, maps.size()[2:])
+            return torch.flatten(input=pooled, start_dim=1)
+
+    packed = packed_of(Named().eval(), (1, 3, 6, 8))
+    assert (packed.height, packed.width) == (6, 8)  # the window would not grow with the map
+    inputs = np.random.default_rng(0).normal(size=(2, 3, 6, 8)).astype(np.float32)
+    found = ReferenceModel(packed)(inputs).reshape(2, 6)
+    assert found == pytest.approx(Named()(torch.from_numpy(inputs)).numpy(), abs=1e-5)

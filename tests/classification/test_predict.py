@@ -87,3 +87,20 @@ def test_files_that_are_no_classifier_are_refused(files, tmp_path):
         ImageClassifier.load(nameless)
     with pytest.raises(ConfigError, match="top must be"):
         ImageClassifier.load(files[0])(pictures(1), top=0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_packed_networks_without_colours_or_names_are_refused(tmp_path, channels):
+    torch = pytest.importorskip("torch", reason="networks are converted with the extra train")
+    from onlooker.binary import format as packed_format
+    from onlooker.binary.converter import convert
+
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(channels, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten()
+    )
+    names = {1: ["a", "b", "c", "d"], 3: ["a", "b"]}[channels]
+    described = {"classes": names, "input": {"height": 8, "width": 8}}
+    path = tmp_path / "net.onb"
+    packed_format.write(str(path), convert(network, (1, channels, 8, 8), metadata=described))
+    with pytest.raises(WeightsError, match=f"reads {channels} channels and tells 4 classes"):
+        ImageClassifier.load(path)

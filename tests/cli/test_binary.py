@@ -54,6 +54,27 @@ def test_convert_names_what_there_is(capsys, tmp_path):
     assert not (tmp_path / "a.onb").exists()
 
 
+def test_convert_knows_the_network_for_digits(capsys, tmp_path):
+    pytest.importorskip("torch", reason="networks are converted with the extra train")
+    out = tmp_path / "net.onb"
+    assert run(capsys, "binary", "convert", "bmxnet-lenet", "-o", out)[0] == 0
+    code, text, _ = run(capsys, "binary", "inspect", out, "--json")
+    assert code == 0
+    assert (json.loads(text)["height"], json.loads(text)["width"]) == (28, 28)
+    code, _, err = run(capsys, "binary", "convert", "bmxnet-lenet", "-o", out, "--side", "32")
+    assert code == 1
+    assert "28" in err
+
+
+def test_convert_does_not_write_one_file_over_the_other(capsys, tmp_path):
+    out = tmp_path / "net.onb"
+    twin = tmp_path / "." / "net.onb"
+    code, _, err = run(capsys, "binary", "convert", "resnet-e-18", "-o", out, "--onnx", twin)
+    assert code == 2
+    assert "same file" in err
+    assert not out.exists()
+
+
 def test_inspect_counts_every_product(capsys, packed):
     code, text, _ = run(capsys, "binary", "inspect", packed, "--json")
     assert code == 0
@@ -82,6 +103,14 @@ def test_bench_tells_times_and_where_they_go(capsys, packed):
     code, text, _ = run(capsys, "binary", "bench", packed, "--runs", "3", "--layers")
     assert code == 0
     assert max(map(len, text.splitlines()[1:])) <= 80
+
+
+@pytest.mark.native
+def test_bench_refuses_pictures_that_are_too_large(capsys, packed):
+    code, _, err = run(capsys, "binary", "bench", packed, "--side", "60000")
+    assert code == 1
+    assert "smaller picture" in err
+    assert run(capsys, "binary", "bench", packed, "--side", "65537")[0] == 2
 
 
 def test_damaged_files_are_named(capsys, packed, tmp_path):

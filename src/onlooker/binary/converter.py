@@ -70,7 +70,7 @@ def convert(
     if len(example_input_shape) not in (2, 4):
         raise ConfigError(f"example_input_shape {example_input_shape}; expected (N, C, H, W)")
     shape = (2, *map(int, example_input_shape[1:]))
-    network = trace(copy.deepcopy(model).eval().float(), shape)
+    network = trace(copy.deepcopy(model).cpu().eval().float(), shape)
     described: dict[str, Any] = {
         "architecture": type(model).__name__,
         "producer": f"onlooker {__version__}",
@@ -96,10 +96,16 @@ def _calibrated(
     """Return how the map that each float convolution reads is held in bytes."""
     if pictures.ndim != len(shape) or pictures.shape[1:] != shape[1:] or not len(pictures):
         raise ConfigError(f"calibration of shape {pictures.shape}; expected (N, {shape[1:]})")
+    if pictures.dtype != np.float32 or not np.isfinite(pictures).all():
+        raise ConfigError(
+            f"calibration of {pictures.dtype}; expected float32, all finite numbers, as the "
+            "network sees them"
+        )
     graph = network.graph
     needed = [op for op in Uses(graph).ops if op in network.readers]
     folded = folded_inputs(graph, set(needed))
-    held = picture_bytes(metadata["input"]["mean"], metadata["input"]["std"], shape[1])
+    said = metadata["input"]
+    held = picture_bytes(said.get("mean", 0.0), said.get("std", 1.0), shape[1])
     pixels = fits(pictures, held)
     (source,) = (node for node in network.module.graph.nodes if node.op == "placeholder")
     pictured: list[Op] = []

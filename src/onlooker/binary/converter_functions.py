@@ -46,6 +46,7 @@ class Functions:
         shape: Of the network's input.
         node, name: Where the walk is.
         real: What PyTorch computed for each node so far, from an input of that shape.
+        fixed: Whether the network takes pictures of one size only.
     """
 
     graph: Graph
@@ -53,6 +54,7 @@ class Functions:
     node: fx.Node
     name: str
     real: dict[fx.Node, Any]
+    fixed: bool
 
     def _layer(self, layer: nn.Module, found: Traced) -> Traced:
         raise NotImplementedError
@@ -78,6 +80,12 @@ class Functions:
     # Functions and methods.
 
     def _function(self, target: Any, args: Any, kwargs: Any) -> Any:
+        # What may be given by name is looked for by place.
+        named = [kwargs[name] for name in ("input", "tensors", "other") if name in kwargs]
+        kwargs = {
+            name: kwargs[name] for name in kwargs if name not in ("input", "tensors", "other")
+        }
+        args = (*args, *named)
         if target in (operator.add, operator.iadd, torch.add):
             return self._added(args[0], args[1], kwargs)
         if target in (operator.mul, operator.imul, torch.mul):
@@ -98,6 +106,9 @@ class Functions:
             return self._hard_tanh(args[0], low, high)
         if target is functional.dropout:
             return args[0]
+        if target in (functional.max_pool2d, functional.avg_pool2d):
+            # A window that was computed follows the size of the map; the file's does not.
+            self.fixed = self.fixed or len(self.node.all_input_nodes) > 1
         if target is functional.max_pool2d:
             return self._layer(nn.MaxPool2d(*args[1:], **kwargs), args[0])
         if target is functional.avg_pool2d:

@@ -239,6 +239,8 @@ class _Walker(Functions):
         made = self.graph.convolution(Kind.FLOAT, value, weights, window, self.name)
         self.readers[made[0].op] = (self.node.all_input_nodes[0], width(value))
         if layer.bias is not None:
+            if not bool(torch.isfinite(layer.bias).all()):
+                raise ConfigError(f"{self.name}: its bias is not all finite numbers")
             bias = np.ascontiguousarray(layer.bias.detach().numpy(), np.float32)
             made = self.graph.affine(made, Affine(shift=bias), self.name, ("bias", layer))
         return made

@@ -131,6 +131,7 @@ class PackedModel:
         metadata: What the file says about itself.
         classes: Names of the result's channels; may be empty.
         channels, height, width: Of the pictures; 0: any.
+        result_channels: Of the result, so of a classifier its classes.
         nodes: The operation of each node.
         nbytes: Size of the file.
     """
@@ -143,6 +144,7 @@ class PackedModel:
     channels: int
     height: int
     width: int
+    result_channels: int
     nodes: Sequence[str]
     nbytes: int
 
@@ -284,7 +286,7 @@ class PackedModel:
         facts = handle.facts
         self.kernels = facts.kernels.decode()
         self.nodes = handle.nodes()
-        self._result_channels = facts.result_channels
+        self.result_channels = facts.result_channels
         try:
             metadata = json.loads(handle.metadata() or b"{}")
         except (ValueError, RecursionError) as error:
@@ -299,7 +301,7 @@ class PackedModel:
         self._reference = ReferenceModel(packed, str(self.path))
         self.kernels = "numpy"
         self.nodes = tuple(node.operation.name.lower().replace("_", " ") for node in packed.nodes)
-        self._result_channels = packed.tensors[packed.result].channels
+        self.result_channels = packed.tensors[packed.result].channels
         self._describe(packed.metadata, packed.channels, packed.height, packed.width)
 
     def _describe(self, metadata: Any, channels: int, height: int, width: int) -> None:
@@ -374,7 +376,7 @@ class PackedModel:
         return np.ascontiguousarray(self._values[channels, batch].transpose(0, 3, 1, 2))
 
     def _nothing(self) -> Floats:
-        return np.zeros((0, self._result_channels), np.float32)
+        return np.zeros((0, self.result_channels), np.float32)
 
     def _borrow(self, size: tuple[int, int]) -> _Session:
         assert self._handle is not None, "the reference was asked before"

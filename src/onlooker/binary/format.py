@@ -220,13 +220,14 @@ def to_bytes(packed: PackedFile) -> bytes:
     return header[:12] + struct.pack("<I", checksum) + header[16:] + body
 
 
-def write(path: Path, packed: PackedFile) -> None:
+def write(path: str | Path, packed: PackedFile) -> None:
     """Write a packed network, whole or not at all.
 
     Raises:
         WeightsError: The tables do not fit together.
         OSError: The file cannot be written.
     """
+    path = Path(path)
     contents = to_bytes(packed)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -244,13 +245,14 @@ def write(path: Path, packed: PackedFile) -> None:
         raise
 
 
-def read(path: Path) -> PackedFile:
+def read(path: str | Path) -> PackedFile:
     """Read and check a packed network.
 
     Raises:
         WeightsError: The file is missing, of another kind, of a newer version, damaged, or its
             tables do not fit together.
     """
+    path = Path(path)
     try:
         contents = path.read_bytes()
     except OSError as error:

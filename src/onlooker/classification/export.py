@@ -17,12 +17,15 @@ from onlooker.binary.onnx_export import export_onnx
 from onlooker.classification.data import to_input
 from onlooker.classification.datasets import read_split
 from onlooker.classification.train import load_run
+from onlooker.errors import ConfigError
 
 #: Pictures of the training that the ranges of 8-bit layers are read from.
 CALIBRATED_ON = 256
 #: Of networks without training: as ImageNet's.
 SIDE_PX = 224
 CLASSES = 1000
+#: Takes digits: of one channel, of one size.
+LENET = "bmxnet-lenet"
 
 
 def pack_run(
@@ -72,21 +75,26 @@ def pack_untrained(
     """Write a network of random weights and running statistics, to see its size and speed.
 
     Args:
-        name: One of ``onlooker.binary.models.MODELS``.
+        name: One of ``onlooker.binary.models.MODELS`` or ``FLOAT_MODELS``.
         out: The packed file.
         onnx: The float twin; None: not wanted.
-        side: Of its pictures in pixels; up to 64 it has the stem for CIFAR.
+        side: Of its pictures in pixels; up to 64 it has the stem for CIFAR. LeNet's have 28.
         classes: Number of logits.
         float_layers: As of `pack_run`.
 
     Raises:
-        ConfigError: There is no network of this name.
+        ConfigError: There is no network of this name, or it takes no pictures of this size.
     """
-    side = side or SIDE_PX
+    if name == LENET:
+        if side not in (None, 28):
+            raise ConfigError(f"{LENET} takes pictures of 28 pixels, not {side}")
+        side, channels, stem = 28, 1, "digits"
+    else:
+        side, channels = side or SIDE_PX, 3
+        stem = "cifar" if side <= 64 else "imagenet"
     generator = torch.Generator().manual_seed(0)
-    pictures = torch.rand((32, 3, side, side), generator=generator)
+    pictures = torch.rand((32, channels, side, side), generator=generator)
     torch.manual_seed(0)
-    stem = "cifar" if side <= 64 else "imagenet"
     model = build(name, classes=classes or CLASSES, stem=stem)
     with torch.no_grad():
         model.train()(pictures)  # running statistics that fit the weights

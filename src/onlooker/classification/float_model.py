@@ -37,6 +37,8 @@ class FloatModel:
             mean, std = (np.asarray(pictures[key], np.float32) for key in ("mean", "std"))
             levels = np.arange(256, dtype=np.float32)[:, None] / np.float32(255)
             self._values = (levels - mean) / std  # (256, 3)
+            if self._values.shape != (256, 3):
+                raise ValueError("not of three channels")
         except (KeyError, TypeError, ValueError) as error:
             raise WeightsError(
                 f"{path} does not say what it takes and tells apart; expected a network that "

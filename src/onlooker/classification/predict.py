@@ -40,6 +40,13 @@ class ImageClassifier:
             raise WeightsError(
                 f"{path} names no classes or no size of pictures; expected a classifier"
             )
+        if isinstance(model, PackedModel):
+            reads, tells = model.channels, model.result_channels
+            if reads != 3 or tells != len(model.classes):
+                raise WeightsError(
+                    f"{path} reads {reads} channels and tells {tells} classes apart, of which "
+                    f"{len(model.classes)} have names; expected 3, and a name for each"
+                )
         self.model, self.path = model, path
         self.name = path.stem
 

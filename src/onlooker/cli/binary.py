@@ -25,6 +25,8 @@ PACKERS = {"classification": "onlooker.classification.export"}
 
 #: Side of pictures where neither the file nor the user says one.
 SIDE_PX = 224
+#: Of those that a packed file can be run on.
+SIDES = click.IntRange(1, 65_536)
 
 
 @click.group("binary", short_help="Pack one-bit networks, look into them, time them.")
@@ -72,6 +74,8 @@ def convert(
     SOURCE may also be the name of a network, as resnet-e-18: it then has random weights, which is
     enough to see how large and how fast it is. Networks of your own are converted from Python.
     """
+    if onnx is not None and onnx.resolve() == output.resolve():
+        raise click.UsageError("--output and --onnx name the same file")
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("converting", "train")
     packer = importlib.import_module(PACKERS["classification"])
@@ -98,7 +102,7 @@ def convert(
 
 @command.command("inspect", short_help="What a packed file holds.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--side", type=click.IntRange(min=1), help="Count for pictures of so many pixels.")
+@click.option("--side", type=SIDES, help="Count for pictures of so many pixels.")
 @json_option
 def inspect(file: Path, side: int | None, as_json: bool) -> None:
     """Show the layers of FILE: sizes, products, bytes of weights."""
@@ -155,7 +159,7 @@ def inspect(file: Path, side: int | None, as_json: bool) -> None:
 
 @command.command("bench", short_help="How fast a packed file runs here.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--side", type=click.IntRange(min=1), help="Pictures of so many pixels.")
+@click.option("--side", type=SIDES, help="Pictures of so many pixels.")
 @click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True)
 @click.option("--layers", is_flag=True, help="Each node's time as well.")
 @json_option
@@ -176,6 +180,7 @@ def bench(file: Path, side: int | None, runs: int, layers: bool, as_json: bool) 
             "tells why"
         )
     height, width = (side or model.height or SIDE_PX, side or model.width or SIDE_PX)
+    memory = model.memory(height, width)  # first: it refuses pictures that are too large
     picture = np.random.default_rng(0).integers(
         0, 256, (1, height, width, model.channels), np.uint8
     )
@@ -186,7 +191,6 @@ def bench(file: Path, side: int | None, runs: int, layers: bool, as_json: bool) 
         begun = time.perf_counter()
         model(picture)
         times.append(1e3 * (time.perf_counter() - begun))
-    memory = model.memory(height, width)
     values: dict[str, Any] = {
         "path": str(file),
         "kernels": model.kernels,
