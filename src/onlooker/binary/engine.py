@@ -164,7 +164,7 @@ class PackedModel:
         if library is None:
             self._open_reference()
         else:
-            self._open_native(library, wanted)
+            self._open_native(library, kernels or None)  # that reads ONLOOKER_CPU itself
         self.nbytes = path.stat().st_size
         self._means, self._deviations = self._normalization()
         self._values = self._table()

@@ -176,8 +176,8 @@ def bench(file: Path, side: int | None, runs: int, layers: bool, as_json: bool) 
     model = PackedModel.load(file)
     if model.kernels == "numpy":
         raise ConfigError(
-            "the engine was not compiled here, and NumPy's speed says nothing: `onlooker info` "
-            "tells why"
+            "NumPy computes here, and its speed says nothing: the engine was not compiled, or "
+            "ONLOOKER_CPU is numpy; `onlooker info` tells"
         )
     height, width = (side or model.height or SIDE_PX, side or model.width or SIDE_PX)
     memory = model.memory(height, width)  # first: it refuses pictures that are too large
