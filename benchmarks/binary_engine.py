@@ -9,8 +9,8 @@ Needs the extra ``train``. Networks have random weights: only time is measured h
 ``onlooker evaluate classification``.
 
 How it is fair. Contenders that are compared run in turn, round after round, so that a busy machine
-slows all alike; of each the median and the least of all rounds are kept. ONNX Runtime gets the
-graph as one would deploy it: batch norms folded, and its int8 network quantized statically in every
+slows all alike, and rest in between, so that one's idle threads do not spin on another's core; of
+each the median and the least of all runs are kept. ONNX Runtime gets the graph as one would deploy it: batch norms folded, and its int8 network quantized statically in every
 layer, first and last included. A *layer* is what one more layer costs inside of a network: the time
 of a chain of nine less that of a chain of one, divided by eight, for all contenders. Ours takes
 packed bits, convolves, thresholds and gives packed bits (``bits``), or adds a float32 shortcut and
@@ -66,8 +66,10 @@ NETWORKS = {
 }
 SIDE_PX = 224
 #: Between contenders: their threads spin for a while after a call, on the cores of the next one.
-PAUSE_S = 0.02
-RUNS = 3  # of a contender in a round, after one that is not counted
+PAUSE_S = 0.01
+#: A core that rested is slow at first: so long a contender runs before its clock starts.
+WARM_S = 0.03
+RUNS = 5  # of a contender in a round
 Run = Callable[[], Any]
 
 
@@ -77,7 +79,10 @@ def measure(contenders: dict[str, Run], rounds: int) -> dict[str, dict[str, floa
     for _ in range(rounds):
         for name, run in contenders.items():
             time.sleep(PAUSE_S)
+            warm = time.perf_counter() + WARM_S
             run()
+            while time.perf_counter() < warm:
+                run()
             for _ in range(RUNS):
                 begun = time.perf_counter()
                 run()
@@ -394,7 +399,7 @@ def main() -> None:
     while name := library.onlooker_kernels_name(len(usable)):
         usable.append(name.decode())
     kernels = [name for name in usable if name != "reference"]
-    rounds = 3 if arguments.quick else 20
+    rounds = 3 if arguments.quick else 15
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         found: dict[str, Any] = {

@@ -50,9 +50,12 @@ int main(int count, char **arguments) {
         if (sizes.result_height == 1 && sizes.result_width == 1)
             failed = onlooker_run(session, ONLOOKER_BYTES, picture, values[0], 1, scores);
     }
-    if (failed) return fprintf(stderr, "%s: %s\n", arguments[1], onlooker_error()), 1;
+    const char *why = session ? "tells no classes of RGB pictures apart" : onlooker_error();
+    if (failed) return fprintf(stderr, "%s: %s\n", arguments[1], why), 1;
+    float most = scores[0];
+    for (int i = 1; i < facts.result_channels; ++i) most = fmaxf(most, scores[i]);
     double sum = 0;
-    for (int i = 0; i < facts.result_channels; ++i) sum += scores[i] = (float)exp(scores[i]);
+    for (int i = 0; i < facts.result_channels; ++i) sum += scores[i] = expf(scores[i] - most);
     for (int rank = 0; rank < 5 && rank < facts.result_channels; ++rank) {
         int best = 0;
         for (int i = 1; i < facts.result_channels; ++i)

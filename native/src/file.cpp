@@ -109,7 +109,8 @@ std::shared_ptr<const Model> Model::open(const char* path) {
 #else
 
 std::shared_ptr<const Model> Model::open(const char* path) {
-    const int file = ::open(path, O_RDONLY | O_CLOEXEC);
+    // A pipe without a writer would be waited for.
+    const int file = ::open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) fail("cannot be opened: %s", std::strerror(errno));
     auto held = std::make_unique<Bytes>();
     struct stat status;

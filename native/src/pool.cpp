@@ -26,11 +26,17 @@ inline void pause() {
 // How often this process was forked from another; a child holds none of its parent's threads.
 std::atomic<unsigned> forks{0};
 
-void count_forks() {
-#if !defined(_WIN32)
-    static const int counted = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
-    static_cast<void>(counted);
-#endif
+// All lenders by their number of threads. Never destroyed: sessions may be closed while the process
+// ends.
+struct Registry {
+    std::mutex mutex;
+    std::map<int, std::weak_ptr<Lender>> lenders;
+    std::vector<std::shared_ptr<Lender>> held;  // those that are locked while the process forks
+};
+
+Registry& registry() {
+    static auto* const all = new Registry;
+    return *all;
 }
 
 }  // namespace
@@ -126,12 +132,13 @@ void Pool::run(Work work, void* context) {
 }
 
 std::shared_ptr<Lender> Lender::of(int threads) {
-    count_forks();
-    // Never destroyed: sessions may be closed while the process ends.
-    static auto* const mutex = new std::mutex;
-    static auto* const lenders = new std::map<int, std::weak_ptr<Lender>>;
-    const std::lock_guard<std::mutex> lock(*mutex);
-    auto& known = (*lenders)[threads];
+#if !defined(_WIN32)
+    static const int watched = pthread_atfork(before_fork, after_fork, in_child);
+    static_cast<void>(watched);
+#endif
+    auto& all = registry();
+    const std::lock_guard<std::mutex> lock(all.mutex);
+    auto& known = all.lenders[threads];
     auto lender = known.lock();
     if (!lender) {
         lender = std::make_shared<Lender>(threads);
@@ -139,6 +146,31 @@ std::shared_ptr<Lender> Lender::of(int threads) {
         known = lender;
     }
     return lender;
+}
+
+// A lock that another thread holds at a fork would stay locked in the child for ever: whoever forks
+// takes them all first.
+void Lender::before_fork() {
+    auto& all = registry();
+    all.mutex.lock();
+    for (auto& [threads, known] : all.lenders)
+        if (auto lender = known.lock()) {
+            lender->mutex_.lock();
+            all.held.push_back(std::move(lender));
+        }
+}
+
+void Lender::after_fork() {
+    auto& all = registry();
+    const auto held = std::move(all.held);  // may be the last holder: ends them after the unlocking
+    all.held.clear();
+    for (const auto& lender : held) lender->mutex_.unlock();
+    all.mutex.unlock();
+}
+
+void Lender::in_child() {
+    forks.fetch_add(1);
+    after_fork();
 }
 
 Lender::~Lender() {

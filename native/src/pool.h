@@ -93,6 +93,10 @@ public:
     };
 
 private:
+    static void before_fork();
+    static void after_fork();
+    static void in_child();
+
     Pool* take();
     void give_back(Pool* pool);
     // Forgets the teams of a process that this one was forked from: their threads are not here.

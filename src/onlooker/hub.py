@@ -51,6 +51,8 @@ def choose(table: Mapping[str, Weights], name: str) -> Weights:
     """
     if name in table:
         return table[name]
+    if not table:
+        raise WeightsError(f"no weights named {name!r}: none are shipped; give a file of your own")
     near = get_close_matches(name, table, n=3, cutoff=0.0)
     raise WeightsError(f"no weights named {name!r}; there are: {', '.join(near)}")
 

@@ -7,7 +7,6 @@ import resource
 import shutil
 import struct
 import subprocess
-import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -389,28 +388,6 @@ def test_many_callers_at_once(tmp_path: Path) -> None:
             for found, wanted in zip(pool.map(model, pictures), expected, strict=True):
                 np.testing.assert_array_equal(found, wanted)
         assert sum(map(len, model._idle.values())) <= MOST_IDLE_SESSIONS
-
-
-@needs_engine
-@pytest.mark.native
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
-def test_a_child_of_a_fork_computes_too(tmp_path: Path) -> None:
-    path = saved(random_packed(2), tmp_path)
-    script = f"""
-import os, numpy as np
-from onlooker.binary.engine import PackedModel
-model = PackedModel.load({str(path)!r}, 2)
-picture = np.ones((1, 3, 20, 20), np.float32)
-expected = model(picture)
-child = os.fork()
-if child == 0:
-    os._exit(0 if (model(picture) == expected).all() else 3)
-assert os.waitpid(child, 0)[1] == 0 and (model(picture) == expected).all()
-"""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script], capture_output=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr.decode()
 
 
 @needs_engine

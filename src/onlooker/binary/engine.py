@@ -155,8 +155,8 @@ class PackedModel:
             raise ConfigError(f"threads must lie between 1 and {MOST_THREADS}, not {threads}")
         self._handle: _Handle | None = None
         self._reference: ReferenceModel | None = None
-        self._idle: OrderedDict[tuple[int, int], list[_Session]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._start_over()
+        _models.add(self)
         wanted = kernels or os.environ.get("ONLOOKER_CPU") or None
         library = None if wanted == "numpy" else native.library()
         if library is None and wanted not in (None, "numpy"):
@@ -378,6 +378,11 @@ class PackedModel:
     def _nothing(self) -> Floats:
         return np.zeros((0, self.result_channels), np.float32)
 
+    def _start_over(self) -> None:
+        """Forget sessions and who holds them: at first, and in a child of a fork."""
+        self._idle: OrderedDict[tuple[int, int], list[_Session]] = OrderedDict()
+        self._lock = threading.Lock()
+
     def _borrow(self, size: tuple[int, int]) -> _Session:
         assert self._handle is not None, "the reference was asked before"
         with self._lock:
@@ -398,3 +403,16 @@ class PackedModel:
                 idle.pop(0)
                 if not idle:
                     del self._idle[oldest]
+
+
+#: All models there are. A lock that another thread held at a fork would stay locked in the child.
+_models: weakref.WeakSet[PackedModel] = weakref.WeakSet()
+
+
+def _start_over_in_child() -> None:
+    for model in list(_models):
+        model._start_over()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_over_in_child)

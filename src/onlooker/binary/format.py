@@ -253,6 +253,8 @@ def read(path: str | Path) -> PackedFile:
             tables do not fit together.
     """
     path = Path(path)
+    if path.exists() and not path.is_file():
+        raise WeightsError(f"{path} is not a file")  # a pipe would be waited for
     try:
         contents = path.read_bytes()
     except OSError as error:

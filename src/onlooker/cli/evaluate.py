@@ -50,7 +50,7 @@ TASKS: dict[str, tuple[str, str]] = {
     help="Of text.recognition and text.spotting: turn crops or pictures first, by degrees (90) or "
     "by 'any' angle.",
 )
-@click.option("--model", metavar="FILE|NAME", help="Of classification: another network.")
+@click.option("--model", metavar="FILE", help="Of classification: the network.")
 @json_option
 def command(
     task: str,
