@@ -10,11 +10,12 @@ Needs the extra ``train``. Networks have random weights: only time is measured h
 
 How it is fair. Contenders that are compared run in turn, round after round, so that a busy machine
 slows all alike, and rest in between, so that one's idle threads do not spin on another's core; of
-each the median and the least of all runs are kept. ONNX Runtime gets the graph as one would deploy it: batch norms folded, and its int8 network quantized statically in every
-layer, first and last included. A *layer* is what one more layer costs inside of a network: the time
-of a chain of nine less that of a chain of one, divided by eight, for all contenders. Ours takes
-packed bits, convolves, thresholds and gives packed bits (``bits``), or adds a float32 shortcut and
-gives both (``residual``, as in ResNetE); ONNX Runtime's has a ReLU behind its convolution.
+each the median and the least of all runs are kept. ONNX Runtime gets the graph as one would deploy
+it: batch norms folded, and its int8 network quantized statically in every layer, first and last
+included. A *layer* is what one more layer costs inside of a network: the time of a chain of nine
+less that of a chain of one, divided by eight, for all contenders. Ours takes packed bits,
+convolves, thresholds and gives packed bits (``bits``), or adds a float32 shortcut and gives both
+(``residual``, as in ResNetE); ONNX Runtime's has a ReLU behind its convolution.
 """
 
 from __future__ import annotations
