@@ -203,6 +203,29 @@ def binary_engine(result: dict[str, Any]) -> list[str]:
     ]
 
 
+def classifiers(result: dict[str, Any]) -> list[str]:
+    lines = [
+        "| network | run by | right, % | MB | ms, 1 thread | ms, 2 | its float twin, ms |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, row in result["networks"].items():
+        one, two = (row["ms"][threads]["median_ms"] for threads in ("1", "2"))
+        twin = row.get("twin_ms")
+        lines.append(
+            f"| {name} | {'the one-bit engine' if twin else 'ONNX Runtime'} "
+            f"| {percent(row['top1'])} | {row['megabytes']:.2f} | {one:.2f} | {two:.2f} "
+            f"| {'{:.2f}'.format(twin['1']['median_ms']) if twin else ''} |"
+        )
+    count = next(iter(result["networks"].values()))["n"]
+    return [
+        *lines,
+        "",
+        f"{count:,} pictures of CIFAR-10's training part that were held out; as JPEG, which the "
+        "papers' were not. Float twin: the same network in float32, in ONNX Runtime, one thread. "
+        f"Medians, contenders in turn; {where(result)}; `python benchmarks/classifiers.py`.",
+    ]
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "reader": reader,
     "pages": pages,
@@ -211,6 +234,7 @@ TABLES: dict[str, Callable[[dict[str, Any]], list[str]]] = {
     "search": search,
     "install": install,
     "binary_engine": binary_engine,
+    "classifiers": classifiers,
 }
 
 
