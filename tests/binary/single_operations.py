@@ -13,8 +13,8 @@ import numpy as np
 
 from onlooker.binary.format import Activation, Node, Operation, Outlet, OutletKind, PackedFile
 from onlooker.binary.format import TensorKind as Kind
-from onlooker.binary.format_builder import Builder
-from onlooker.binary.format_layouts import pack_binary, pack_float, pack_int8
+from onlooker.binary.format.builder import Builder
+from onlooker.binary.format.layouts import pack_binary, pack_float, pack_int8
 
 Rng = np.random.Generator
 CONVOLUTIONS = (

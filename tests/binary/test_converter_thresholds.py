@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from onlooker.binary.calibrate import Calibration, Covariance, Observer
-from onlooker.binary.fold import (
+from onlooker.binary.converter.calibrate import Calibration, Covariance, Observer
+from onlooker.binary.converter.fold import (
     Affine,
     batch_norm,
     composed,
@@ -22,7 +22,7 @@ from onlooker.binary.fold import (
     integer_thresholds,
     oriented,
 )
-from onlooker.binary.fold_weights import quantized_weights
+from onlooker.binary.converter.rounding import quantized_weights
 from onlooker.binary.format import Activation
 from onlooker.errors import ConfigError
 

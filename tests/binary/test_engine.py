@@ -19,7 +19,7 @@ from onlooker.binary import native
 from onlooker.binary.engine import MOST_IDLE_SESSIONS, PackedModel
 from onlooker.binary.format import Node, Operation, Outlet, OutletKind, PackedFile
 from onlooker.binary.format import TensorKind as Kind
-from onlooker.binary.format_builder import Builder
+from onlooker.binary.format.builder import Builder
 from onlooker.binary.reference import ReferenceModel
 from onlooker.errors import ConfigError, MediaError, WeightsError
 
@@ -157,7 +157,7 @@ def test_a_sum_may_stand_where_its_residual_stood(kernels: str, tmp_path: Path) 
         )
     )
     rng = np.random.default_rng(3)
-    from onlooker.binary.format_layouts import pack_binary
+    from onlooker.binary.format.layouts import pack_binary
 
     packed_weights = pack_binary(rng.random((8, 24, 3, 3)) < 0.5, 1)
     builder.node(

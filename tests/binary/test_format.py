@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from onlooker.binary import format as packed_format
 from onlooker.binary.format import Node, Operation, Outlet, OutletKind, PackedFile, Tensor
 from onlooker.binary.format import TensorKind as Kind
-from onlooker.binary.format_layouts import (
+from onlooker.binary.format.layouts import (
     pack_binary,
     pack_bits,
     pack_float,

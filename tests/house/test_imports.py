@@ -20,8 +20,7 @@ TRAINING_FILES = {"model", "data", "train", "export", "losses"}
 TRAINING_ROOMS = {"nn", "training", "synthesis"}
 # Of binary/, where both sides stand side by side: what trains and converts.
 TRAINING_BINARY = {
-    "binarize", "converter", "converter_functions", "converter_layers", "converter_trace",
-    "counting", "gradients", "layers", "models", "quantizers",
+    "binarize", "converter", "counting", "gradients", "layers", "models", "quantizers",
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from onlooker.binary.format import (
     OutletKind,
     PackedFile,
 )
-from onlooker.binary.format_layouts import (
+from onlooker.binary.format.layouts import (
     unpack_binary,
     unpack_flips,
     unpack_float,

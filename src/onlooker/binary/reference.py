@@ -23,8 +23,8 @@ from onlooker.binary.format import (
     PackedFile,
     TensorKind,
 )
-from onlooker.binary.format_checks import map_sizes, output_size
-from onlooker.binary.format_layouts import (
+from onlooker.binary.format.checks import map_sizes, output_size
+from onlooker.binary.format.layouts import (
     unpack_binary,
     unpack_flips,
     unpack_float,

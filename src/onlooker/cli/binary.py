@@ -255,7 +255,7 @@ def _side_of(packed: PackedFile, side: int | None) -> tuple[int, int]:
 
 def _layers(packed: PackedFile, height: int, width: int, name: str) -> list[dict[str, Any]]:
     from onlooker.binary.format import Operation, TensorKind
-    from onlooker.binary.format_checks import map_sizes
+    from onlooker.binary.format.checks import map_sizes
 
     sizes = map_sizes(packed, height, width, name)
     written = {

@@ -19,11 +19,17 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from onlooker import __version__
-from onlooker.binary.calibrate import Calibration, Covariance, Observer, fits, picture_bytes
-from onlooker.binary.converter_trace import Network, trace
+from onlooker.binary.converter.calibrate import (
+    Calibration,
+    Covariance,
+    Observer,
+    fits,
+    picture_bytes,
+)
+from onlooker.binary.converter.graph import Kind, Op, Uses, Window
+from onlooker.binary.converter.pack import Bytes, folded_inputs, pack
+from onlooker.binary.converter.trace import Network, trace
 from onlooker.binary.format import PackedFile
-from onlooker.binary.graph import Kind, Op, Uses, Window
-from onlooker.binary.graph_pack import Bytes, folded_inputs, pack
 from onlooker.errors import ConfigError
 
 FLOAT_LAYERS = ("float32", "int8")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from onlooker.binary.format import Node, Operation, Tensor
+from onlooker.binary.format.tables import Node, Operation, Tensor
 
 Floats = npt.NDArray[np.float32]
 

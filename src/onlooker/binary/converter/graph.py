@@ -15,9 +15,9 @@ from enum import Enum
 import numpy as np
 import numpy.typing as npt
 
-from onlooker.binary.fold import Affine, Step
+from onlooker.binary.converter.fold import Affine, Step
 from onlooker.binary.format import Activation
-from onlooker.binary.format_layouts import WORD_BITS
+from onlooker.binary.format.layouts import WORD_BITS
 
 
 class Kind(Enum):

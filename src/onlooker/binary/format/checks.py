@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from onlooker.binary.format import (
+from onlooker.binary.format.layouts import weights_length
+from onlooker.binary.format.tables import (
     MAX_CHANNELS,
     MAX_INPUT_CHANNELS,
     MAX_NODE_OUTLETS,
@@ -25,7 +26,6 @@ from onlooker.binary.format import (
     PackedFile,
     TensorKind,
 )
-from onlooker.binary.format_layouts import weights_length
 from onlooker.errors import WeightsError
 
 CONVOLUTIONS = (

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from onlooker.binary.format import Node, PackedFile, Tensor, TensorKind
-from onlooker.binary.format_layouts import pack_flips
+from onlooker.binary.format.layouts import pack_flips
+from onlooker.binary.format.tables import Node, PackedFile, Tensor, TensorKind
 
 
 class Builder:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from onlooker.binary.fold import (
+from onlooker.binary.converter.fold import (
     Affine,
     Doubles,
     Floats,
@@ -22,9 +22,10 @@ from onlooker.binary.fold import (
     integer_thresholds,
     oriented,
 )
-from onlooker.binary.fold_weights import quantized_weights
+from onlooker.binary.converter.graph import Graph, Kind, Op, Uses, Value, traced, width
+from onlooker.binary.converter.plan import Plan, Planner
+from onlooker.binary.converter.rounding import quantized_weights
 from onlooker.binary.format import (
-    MAX_NODE_OUTLETS,
     Activation,
     Node,
     Operation,
@@ -33,10 +34,9 @@ from onlooker.binary.format import (
     PackedFile,
     TensorKind,
 )
-from onlooker.binary.format_builder import Builder
-from onlooker.binary.format_layouts import WORD_BITS, pack_binary, pack_float, pack_int8
-from onlooker.binary.graph import Graph, Kind, Op, Uses, Value, traced, width
-from onlooker.binary.graph_plan import Plan, Planner
+from onlooker.binary.format.builder import Builder
+from onlooker.binary.format.layouts import WORD_BITS, pack_binary, pack_float, pack_int8
+from onlooker.binary.format.tables import MAX_NODE_OUTLETS
 from onlooker.errors import ConfigError
 
 _OPERATIONS = {

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from onlooker.binary.format_checks import MAX_WEIGHT
+from onlooker.binary.format.checks import MAX_WEIGHT
 
 Doubles = npt.NDArray[np.float64]
 

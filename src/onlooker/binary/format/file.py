@@ -11,160 +11,34 @@ import os
 import struct
 import tempfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
+from onlooker.binary.format.checks import check
+from onlooker.binary.format.tables import (
+    ALIGNMENT,
+    BLOB,
+    HEADER,
+    MAX_BLOBS,
+    MAX_NODE_OUTLETS,
+    MAX_NODES,
+    MAX_OUTLETS,
+    MAX_TENSORS,
+    NODE,
+    OUTLET,
+    SIGNATURE,
+    TENSOR,
+    VERSION,
+    Activation,
+    Node,
+    Operation,
+    Outlet,
+    OutletKind,
+    PackedFile,
+    Tensor,
+    TensorKind,
+)
 from onlooker.errors import WeightsError
-
-SIGNATURE = b"\x89ONB\r\n\x1a\n"
-VERSION = 1
-#: Blobs start at multiples of this many bytes: a cache line, and an AVX-512 register.
-ALIGNMENT = 64
-
-HEADER = struct.Struct("<8sIIQIIIIIIQQII8x")
-TENSOR = struct.Struct("<IIII")
-NODE = struct.Struct("<IIiiIIIIiiii2H2H4H2HIII16x")
-OUTLET = struct.Struct("<IIIiiI")
-BLOB = struct.Struct("<QQ")
-
-MAX_TENSORS = 65_536
-MAX_NODES = 65_536
-MAX_OUTLETS = 262_144
-MAX_BLOBS = 262_144
-MAX_CHANNELS = 65_536
-MAX_INPUT_CHANNELS = 4_096
-MAX_NODE_OUTLETS = 64
-MAX_SIZE_PX = 1 << 20
-
-
-class TensorKind(IntEnum):
-    """What a tensor holds."""
-
-    FLOAT = 0
-    BITS = 1
-    U8 = 2
-    I16 = 3
-
-
-class Operation(IntEnum):
-    """How a node computes ``v``."""
-
-    INPUT = 0
-    BINARY_CONVOLUTION = 1
-    CONVOLUTION = 2
-    QUANTIZED_CONVOLUTION = 3
-    MAX_POOLING = 4
-    AVERAGE_POOLING = 5
-    POINTWISE = 6
-    GATHER = 7
-
-
-class Activation(IntEnum):
-    """What is applied to ``v`` last."""
-
-    NONE = 0
-    RELU = 1
-    TANH = 2
-    HARD_TANH = 3
-
-
-class OutletKind(IntEnum):
-    """What becomes of ``v`` on its way into a tensor."""
-
-    VALUE = 0
-    BITS_BY_FLOAT = 1
-    BITS_BY_INTEGER = 2
-    U8 = 3
-    INTEGER = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tensor:
-    """A map of ``height × width × channels``.
-
-    Attributes:
-        kind: What it holds.
-        channels: Its width.
-        groups: Of bits: the channels of each group start at a new word.
-    """
-
-    kind: TensorKind
-    channels: int
-    groups: int = 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Outlet:
-    """Where a node writes, and in which form.
-
-    Attributes:
-        kind: The form.
-        tensor: Index of the tensor.
-        first: First channel that is written.
-        numbers: Blob of thresholds (bits) or inverse scales (u8), or −1.
-        marks: Blob of flips (bits) or zeros (u8), or −1.
-    """
-
-    kind: OutletKind
-    tensor: int
-    first: int = 0
-    numbers: int = -1
-    marks: int = -1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """A step of the network; the page says what each field means to which operation.
-
-    Attributes:
-        padding: Pixels above, left, below, right.
-        zero_padding: Of a binary convolution: padded with 0, not −1.
-        extra: Blob of sources (gather) or of padding bytes (quantized convolution), or −1.
-    """
-
-    operation: Operation
-    channels: int
-    input: int = -1
-    input_first: int = 0
-    residual: int = -1
-    residual_first: int = 0
-    activation: Activation = Activation.NONE
-    outlets: tuple[Outlet, ...] = ()
-    weights: int = -1
-    scale: int = -1
-    shift: int = -1
-    extra: int = -1
-    kernel: tuple[int, int] = (1, 1)
-    stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
-    dilation: tuple[int, int] = (1, 1)
-    groups: int = 1
-    zero_padding: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class PackedFile:
-    """A packed network in memory.
-
-    Attributes:
-        tensors, nodes, blobs: The tables; blobs are little-endian bytes.
-        result: Tensor that is the result.
-        channels: Channels of the input.
-        height, width: Of the input in pixels, or 0: any.
-        metadata: What JSON can hold.
-    """
-
-    tensors: tuple[Tensor, ...]
-    nodes: tuple[Node, ...]
-    blobs: tuple[bytes | memoryview, ...]
-    result: int
-    channels: int
-    height: int = 0
-    width: int = 0
-    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 def to_bytes(packed: PackedFile) -> bytes:
@@ -173,8 +47,6 @@ def to_bytes(packed: PackedFile) -> bytes:
     Raises:
         WeightsError: The tables do not fit together.
     """
-    from onlooker.binary.format_checks import check
-
     check(packed, "packed network")
     metadata = json.dumps(
         dict(packed.metadata), ensure_ascii=False, sort_keys=True, allow_nan=False
@@ -272,8 +144,6 @@ def from_bytes(contents: bytes, name: str) -> PackedFile:
     Raises:
         WeightsError: As of :func:`read`.
     """
-    from onlooker.binary.format_checks import check
-
     if contents[:8] != SIGNATURE[: len(contents[:8])] or not contents:
         raise WeightsError(f"{name} is not a packed network: its first bytes are not those of one")
     if len(contents) < HEADER.size:

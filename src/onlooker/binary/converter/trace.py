@@ -14,17 +14,9 @@ import torch
 from torch import Tensor, fx, nn
 
 from onlooker.binary import layers, quantizers
-from onlooker.binary.converter_functions import Functions, Traced
-from onlooker.binary.converter_layers import (
-    affine_of_norm,
-    binary_weights,
-    pool_padding,
-    scaling_of,
-    window_of,
-)
-from onlooker.binary.fold import Affine
-from onlooker.binary.format import Activation
-from onlooker.binary.graph import (
+from onlooker.binary.converter.fold import Affine
+from onlooker.binary.converter.functions import Functions, Traced
+from onlooker.binary.converter.graph import (
     Graph,
     Kind,
     Op,
@@ -34,6 +26,14 @@ from onlooker.binary.graph import (
     pushed,
     width,
 )
+from onlooker.binary.converter.layers import (
+    affine_of_norm,
+    binary_weights,
+    pool_padding,
+    scaling_of,
+    window_of,
+)
+from onlooker.binary.format import Activation
 from onlooker.errors import ConfigError
 
 _DROPPED = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.AlphaDropout)

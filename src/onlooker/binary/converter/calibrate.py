@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from onlooker.binary.graph_pack import Bytes
+from onlooker.binary.converter.pack import Bytes
 from onlooker.errors import ConfigError
 
 RANGES = ("max", "percentile")

@@ -15,9 +15,9 @@ from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from onlooker.binary import quantizers
-from onlooker.binary.fold import Affine
+from onlooker.binary.converter.fold import Affine
+from onlooker.binary.converter.graph import Graph, Kind, Value, Window, concatenated, cut, width
 from onlooker.binary.format import Activation
-from onlooker.binary.graph import Graph, Kind, Value, Window, concatenated, cut, width
 from onlooker.errors import ConfigError
 
 

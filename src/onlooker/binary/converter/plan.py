@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from onlooker.binary.fold import Affine, composed
+from onlooker.binary.converter.fold import Affine, composed
+from onlooker.binary.converter.graph import Graph, Kind, Op, Ref, Uses
 from onlooker.binary.format import Activation
-from onlooker.binary.format_checks import MAX_I16
-from onlooker.binary.graph import Graph, Kind, Op, Ref, Uses
+from onlooker.binary.format.checks import MAX_I16
 
 _CONVOLUTIONS = (Kind.BINARY, Kind.FLOAT)
 _POOLINGS = (Kind.MAX, Kind.MEAN)

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from onlooker.binary.fold import Affine, batch_norm
-from onlooker.binary.graph import Window
+from onlooker.binary.converter.fold import Affine, batch_norm
+from onlooker.binary.converter.graph import Window
 from onlooker.binary.layers import BinaryConv2d, BinaryLinear
 from onlooker.binary.quantizers import BinaryQuantizer, ProgressiveSign, StraightSign
 from onlooker.errors import ConfigError
