@@ -141,6 +141,12 @@ def test_a_network_learns_and_is_loaded_again(shapes_folder: Path, tmp_path: Pat
     state = torch.load(tmp_path / "next" / "checkpoint.pt", weights_only=True)
     assert state["step"] == 63 and state["seen"] == 3 * 27
 
+    # A second round from its weights, with a schedule of its own.
+    second = replace(
+        recipe(shapes_folder, tmp_path / "second", steps=1), warm_start=str(tmp_path / "run")
+    )
+    assert accuracy(main(second), dev, size=16) > 0.9
+
 
 def test_an_interrupted_training_ends_as_another(shapes_folder: Path, tmp_path: Path) -> None:
     def plan(name: str) -> TrainConfig:

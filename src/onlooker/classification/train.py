@@ -65,6 +65,8 @@ class TrainConfig:
         train: ``[train]``.
         epochs: Length of the training in passes through the data; 0: by ``train``.
         start: Slim checkpoint to go on from, if the training has no checkpoint of its own.
+        warm_start: Folder of a finished training whose weights are started from, with a schedule of
+            its own (Loshchilov & Hutter 2017, "SGDR"); empty: from chance.
         gradient_bits: 32, or 8: of the gradients in binary convolutions, which is several times as
             fast on a CPU (``onlooker.binary.gradients``).
         validate_every_s: Seconds between measurements on the validation split.
@@ -76,6 +78,7 @@ class TrainConfig:
     train: LoopConfig
     epochs: float = 0.0
     start: str = ""
+    warm_start: str = ""
     gradient_bits: int = 32
     validate_every_s: float = 600.0
 
@@ -158,6 +161,8 @@ def main(config: TrainConfig) -> nn.Module:
     torch.manual_seed(loop.seed)
     model = build_network(config.model)
     first_step = 0
+    if config.warm_start:
+        load_averaged(model, Path(config.warm_start))
     if config.start:
         state, facts = load_slim(Path(config.start))
         model.load_state_dict(state)
