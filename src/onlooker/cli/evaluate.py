@@ -50,7 +50,11 @@ TASKS: dict[str, tuple[str, str]] = {
     help="Of text.recognition and text.spotting: turn crops or pictures first, by degrees (90) or "
     "by 'any' angle.",
 )
-@click.option("--model", metavar="FILE", help="Of classification: the network.")
+@click.option(
+    "--model",
+    metavar="FILE",
+    help="Of classification and text.recognition: the network.",
+)
 @json_option
 def command(
     task: str,
@@ -83,8 +87,8 @@ def command(
         raise click.UsageError("--turned is for text.recognition and text.spotting")
     if task not in ("text.detection", "text.spotting") and detector:
         raise click.UsageError("--detector is for text.detection and text.spotting")
-    if task != "classification" and model:
-        raise click.UsageError("--model is for classification")
+    if task not in ("classification", "text.recognition") and model:
+        raise click.UsageError("--model is for classification and text.recognition")
     config = EvaluationConfig(
         data=data,
         split=split,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -82,47 +83,30 @@ def open_session(
         raise WeightsError(f"{path} is not a network that can be run: {error}") from error
 
 
-class Network:
-    """A network with one input of bounded size, open for running.
+class Calls(ABC):
+    """Something that is run on one input after the other, on several at once where it may be.
 
-    Its memory is kept from call to call: over 500 pictures of all sizes the detector's levels off
-    at 180 MB. No more calls run at once than there are threads, so that their memory does not add
-    up: of a ``small`` network one call a thread, of any other one call, which uses all threads.
+    No more calls run at once than ``calls``, so that their memory does not add up.
 
     Args:
-        path: An ONNX file.
-        threads_wanted: Threads it may use; None: `threads()`.
-        small: Its calls are so short that waking another thread costs more than it brings.
+        calls: How many may run at once.
 
     Attributes:
-        input_shape: Sizes of the input's axes; a name or None where a size is free.
-        output_shapes: The same of each output.
-        metadata: What the file says about itself.
-        calls: How many calls may run at once.
-
-    Raises:
-        WeightsError: The file is not a network that ONNX Runtime can run.
+        calls: The same.
     """
 
-    def __init__(
-        self, path: Path, threads_wanted: int | None = None, *, small: bool = False
-    ) -> None:
-        self._session = open_session(path, 1 if small else threads_wanted, keep_memory=True)
-        self.calls = (threads_wanted or threads()) if small else 1
-        self._turns = threading.BoundedSemaphore(self.calls)
-        self._pool = ThreadPoolExecutor(self.calls)  # starts no thread before it is used
-        first = self._session.get_inputs()[0]
-        self._input: str = first.name
-        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
-        self.input_shape: list[int | str | None] = first.shape
-        self.output_shapes: list[list[int | str | None]] = [
-            output.shape for output in self._session.get_outputs()
-        ]
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+        self._turns = threading.BoundedSemaphore(calls)
+        self._pool = ThreadPoolExecutor(calls)  # starts no thread before it is used
 
     def __call__(self, inputs: npt.NDArray[np.generic]) -> list[npt.NDArray[Any]]:
         """Run it → its outputs in order."""
         with self._turns:
-            return list(self._session.run(None, {self._input: inputs}))
+            return self._run(inputs)
+
+    @abstractmethod
+    def _run(self, inputs: npt.NDArray[np.generic]) -> list[npt.NDArray[Any]]: ...
 
     def each(self, batches: Iterable[npt.NDArray[np.generic]]) -> Iterator[list[npt.NDArray[Any]]]:
         """Run it on many inputs, on as many at once as it may → the outputs of each, in order."""
@@ -141,3 +125,41 @@ class Network:
         while running:
             yield running.popleft().result()
         yield from last
+
+
+class Network(Calls):
+    """A network with one input of bounded size, open for running.
+
+    Its memory is kept from call to call: over 500 pictures of all sizes the detector's levels off
+    at 180 MB. Of a ``small`` network one call a thread runs at once, of any other one call, which
+    uses all threads.
+
+    Args:
+        path: An ONNX file.
+        threads_wanted: Threads it may use; None: `threads()`.
+        small: Its calls are so short that waking another thread costs more than it brings.
+
+    Attributes:
+        input_shape: Sizes of the input's axes; a name or None where a size is free.
+        output_shapes: The same of each output.
+        metadata: What the file says about itself.
+
+    Raises:
+        WeightsError: The file is not a network that ONNX Runtime can run.
+    """
+
+    def __init__(
+        self, path: Path, threads_wanted: int | None = None, *, small: bool = False
+    ) -> None:
+        self._session = open_session(path, 1 if small else threads_wanted, keep_memory=True)
+        super().__init__((threads_wanted or threads()) if small else 1)
+        first = self._session.get_inputs()[0]
+        self._input: str = first.name
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self.input_shape: list[int | str | None] = first.shape
+        self.output_shapes: list[list[int | str | None]] = [
+            output.shape for output in self._session.get_outputs()
+        ]
+
+    def _run(self, inputs: npt.NDArray[np.generic]) -> list[npt.NDArray[Any]]:
+        return list(self._session.run(None, {self._input: inputs}))

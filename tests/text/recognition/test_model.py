@@ -11,7 +11,8 @@ pytest.importorskip("onnx", reason="the extra `train` is not installed")
 
 from onlooker.errors import ConfigError, WeightsError  # noqa: E402
 from onlooker.text.charset import NUM_CLASSES, encode  # noqa: E402
-from onlooker.text.recognition.data import augment, fits, make_batch, training_width  # noqa: E402
+from onlooker.text.recognition.crops import training_width  # noqa: E402
+from onlooker.text.recognition.data import augment, fits, make_batch  # noqa: E402
 from onlooker.text.recognition.export import export, export_run  # noqa: E402
 from onlooker.text.recognition.model import (  # noqa: E402
     CRNN,

@@ -38,6 +38,21 @@ def resize_crop(crop: Crop, most_px: int) -> Crop:
     return np.asarray(cv2.resize(grey, (target, HEIGHT_PX), interpolation=how), np.uint8)
 
 
+def training_width(width_px: int) -> int:
+    """Round a width so that few remain: each costs its own compiled kernels and its own bucket."""
+    step = 8 if width_px <= 128 else 16 if width_px <= 256 else 32
+    return round(width_px / step) * step
+
+
+def to_training_width(picture: Crop) -> Crop:
+    """Bring a crop ``(32, W)``, W a multiple of 8, to a width that training uses."""
+    height, width = picture.shape
+    wanted = training_width(width)
+    return (
+        picture if wanted == width else np.asarray(cv2.resize(picture, (wanted, height)), np.uint8)
+    )
+
+
 def standardize(pictures: Crop) -> npt.NDArray[np.float32]:
     """Bring crops ``(N, 32, W)`` uint8 to zero mean and unit deviation each → float32.
 

@@ -6,7 +6,7 @@ import itertools
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from torch import Tensor
 
 from onlooker.errors import ConfigError
 from onlooker.text.charset import encode
-from onlooker.text.recognition.crops import standardize
+from onlooker.text.recognition.crops import standardize, to_training_width
+from onlooker.text.recognition.lessons import Lesson, lessons_path, read_lessons
 from onlooker.text.synthesis.shards import PATTERN, read_shard
 
 #: Pixels of width of one column of the network's output.
@@ -37,6 +38,8 @@ class DataConfig:
         even_width_px: Crops wider than this are drawn less often, in proportion.
         changed: Share of crops that are moved, turned and scaled a little each time.
         min_shards: Shards to wait for before the first batch.
+        lessons: Read what a teacher saw in each crop (``lessons.py``), too; shards without lessons
+            are left out, and crops stay where they are along the line.
     """
 
     shards: str
@@ -46,6 +49,7 @@ class DataConfig:
     even_width_px: int = 112
     changed: float = 0.6
     min_shards: int = 8
+    lessons: bool = False
 
     def __post_init__(self) -> None:
         """Check that there can be batches."""
@@ -57,11 +61,16 @@ class DataConfig:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Crops ``(N, 1, 32, W)`` float32, standardised, and their labels one after the other."""
+    """Crops ``(N, 1, 32, W)`` float32, standardised, and their labels one after the other.
+
+    What a teacher saw, where that is known: its likeliest classes ``(N, T, K)`` int64 and their
+    probabilities.
+    """
 
     crops: Tensor
     labels: Tensor
     label_lengths: Tensor
+    taught: tuple[Tensor, Tensor] | None = None
 
 
 def fits(text: str, width_px: int) -> bool:
@@ -70,18 +79,13 @@ def fits(text: str, width_px: int) -> bool:
     return len(text) + doubles <= width_px // _STRIDE_PX
 
 
-def training_width(width_px: int) -> int:
-    """Round a width so that few remain: each costs its own compiled kernels and its own bucket."""
-    step = 8 if width_px <= 128 else 16 if width_px <= 256 else 32
-    return round(width_px / step) * step
-
-
 @dataclass
 class _Bucket:
     """All crops of one width, drawn in a new order each time round."""
 
     pictures: list[npt.NDArray[np.uint8]] = field(default_factory=list)
     labels: list[list[int]] = field(default_factory=list)
+    lessons: list[Lesson] = field(default_factory=list)
     order: list[int] = field(default_factory=list)
 
     def draw(self, rng: np.random.Generator, count: int) -> list[int]:
@@ -103,19 +107,22 @@ class Pool:
         """Read shards that are new → how many shards are known."""
         paths = sorted(Path(self.config.shards).glob(PATTERN))[self.config.held_out :]
         for path in paths:
-            if path in self.known:
+            taught = lessons_path(path)
+            if path in self.known or (self.config.lessons and not taught.is_file()):
                 continue
             self.known.add(path)
-            for crop in read_shard(path):
-                width = training_width(crop.picture.shape[1])
+            crops = list(read_shard(path))
+            lessons = read_lessons(taught) if self.config.lessons else []
+            if lessons and len(lessons) != len(crops):
+                raise ConfigError(f"{taught} belongs to another {path.name}; teach again")
+            for number, crop in enumerate(crops):
+                picture = to_training_width(crop.picture)
+                width = picture.shape[1]
                 if fits(crop.text, width):
-                    picture = crop.picture
-                    if width != picture.shape[1]:
-                        size = (width, picture.shape[0])
-                        picture = np.asarray(cv2.resize(picture, size), np.uint8)
                     bucket = self.buckets.setdefault(width, _Bucket())
                     bucket.pictures.append(picture)
                     bucket.labels.append(encode(crop.text))
+                    bucket.lessons += lessons[number : number + 1]
         return len(self.known)
 
     def batch(self, rng: np.random.Generator) -> Batch:
@@ -135,22 +142,43 @@ class Pool:
         chosen = bucket.draw(rng, count)
         pictures = np.stack([bucket.pictures[i] for i in chosen])
         labels = [bucket.labels[i] for i in chosen]
-        return make_batch(augment(rng, pictures, self.config.changed), labels)
+        lessons = [bucket.lessons[i] for i in chosen] if self.config.lessons else []
+        changed = augment(rng, pictures, self.config.changed, in_place=self.config.lessons)
+        return make_batch(changed, labels, lessons)
 
 
-def make_batch(pictures: npt.NDArray[np.uint8], labels: list[list[int]]) -> Batch:
-    """Turn crops ``(N, 32, W)`` uint8 and their classes into tensors."""
+def make_batch(
+    pictures: npt.NDArray[np.uint8], labels: list[list[int]], lessons: Sequence[Lesson] = ()
+) -> Batch:
+    """Turn crops ``(N, 32, W)`` uint8, their classes and lessons into tensors."""
+    taught = None
+    if lessons:
+        classes = np.stack([lesson.classes for lesson in lessons]).astype(np.int64)
+        shares = np.stack([lesson.shares for lesson in lessons]).astype(np.float32)
+        taught = (torch.from_numpy(classes), torch.from_numpy(shares))
     return Batch(
         crops=torch.from_numpy(standardize(pictures)).unsqueeze(1),
         labels=torch.tensor([c for label in labels for c in label], dtype=torch.int64),
         label_lengths=torch.tensor([len(label) for label in labels]),
+        taught=taught,
     )
 
 
 def augment(
-    rng: np.random.Generator, pictures: npt.NDArray[np.uint8], share: float
+    rng: np.random.Generator,
+    pictures: npt.NDArray[np.uint8],
+    share: float,
+    *,
+    in_place: bool = False,
 ) -> npt.NDArray[np.uint8]:
-    """Change crops ``(N, 32, W)`` a little, so that seeing one again teaches something new."""
+    """Change crops ``(N, 32, W)`` a little, so that seeing one again teaches something new.
+
+    Args:
+        rng: Draws the changes.
+        pictures: The crops.
+        share: How many are moved, turned and scaled.
+        in_place: Nothing moves along the line, so that what was known of a column still holds.
+    """
     count, height, width = pictures.shape
     changed = pictures.copy()
     draws = rng.random((count, 6))
@@ -164,6 +192,8 @@ def augment(
             matrix = np.array([[scale_x, shear, 0], [turn * scale_x, scale_y, 0]], np.float32)
             centre = np.array([width / 2, height / 2], np.float32)
             move = rng.normal(0, (2.0, 1.3))
+            if in_place:
+                matrix[:, 0], move[0] = (1, turn), 0
             matrix[:, 2] = centre - matrix[:, :2] @ centre + np.clip(move, -4, 4)
             picture = cv2.warpAffine(
                 picture,
@@ -241,3 +271,18 @@ def held_out(config: DataConfig, most: int = 1024) -> list[Batch]:
         make_batch(np.stack([p for p, _ in group]), [label for _, label in group])
         for group in by_width.values()
     ]
+
+
+def calibration_of(config: DataConfig, count: int = 256) -> npt.NDArray[np.float32]:
+    """Return crops of the training ``(n, 1, 32, W)``, as the network sees them, all of one width.
+
+    Args:
+        config: Names the shards; the first that is not held out is read.
+        count: How many are wanted; fewer where there are not as many of a width.
+    """
+    path = sorted(Path(config.shards).glob(PATTERN))[config.held_out]
+    by_width: dict[int, list[npt.NDArray[np.uint8]]] = {}
+    for crop in read_shard(path):
+        by_width.setdefault(crop.picture.shape[1], []).append(crop.picture)
+    most = max(by_width.values(), key=len)
+    return standardize(np.stack(most[:count]))[:, None]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from onlooker.hub import choose
+from onlooker.hub import choose, sha256_of
 from onlooker.media.image import read_image
 from onlooker.metrics import EvaluationConfig, Report, expected_calibration_error
 from onlooker.text.charset import unreadable
@@ -40,7 +40,8 @@ def evaluate(config: EvaluationConfig) -> Report:
 
     Args:
         config: A folder with ``labels.tsv``, or scenes with ``annotations.jsonl``, whose words are
-            cut out; it has no splits.
+            cut out; it has no splits. ``model`` is a name or a file, as `TextRecognizer.load` takes
+            it.
 
     Returns:
         The measures of `onlooker.text.recognition.metrics`, and ``labels_outside_charset``: how
@@ -50,16 +51,17 @@ def evaluate(config: EvaluationConfig) -> Report:
     Raises:
         ConfigError: A split is asked for, or the folder or its labels are missing or malformed.
         MediaError: A picture cannot be read.
-        WeightsError: The network is missing or damaged.
+        WeightsError: The network is missing, damaged, or no recogniser.
     """
     config.refuse_split()
     lexicon = None if config.lexicon is None else Lexicon.read(config.lexicon)
     decoding = config.decoding or DECODING
-    weights = [choose(WEIGHTS, MODEL)]
+    recognizer = TextRecognizer.load(config.model or MODEL, decoding=decoding, lexicon=lexicon)
+    used = {_name_of(config.model or MODEL): sha256_of(recognizer.path)}
+    others = [choose(RECTIFIERS, RECTIFIER)]
     if decoding == "lm":
-        weights.append(choose(WEIGHTS, LANGUAGE_MODEL))
-    weights.append(choose(RECTIFIERS, RECTIFIER))
-    recognizer = TextRecognizer.load(MODEL, decoding=decoding, lexicon=lexicon)
+        others.insert(0, choose(WEIGHTS, LANGUAGE_MODEL))
+    used |= {weights.name: weights.sha256 for weights in others}
     rectifier = TextRectifier.load(RECTIFIER)
     rng = np.random.default_rng(0)
     begun = time.perf_counter()
@@ -80,12 +82,16 @@ def evaluate(config: EvaluationConfig) -> Report:
         task="text.recognition",
         data=str(config.data),
         split=None,
-        model_name="+".join(one.name for one in weights),
-        model_sha256="+".join(one.sha256 for one in weights),
+        model_name="+".join(used),
+        model_sha256="+".join(used.values()),
         n=len(pairs),
         seconds=time.perf_counter() - begun,
         metrics=metrics,
     )
+
+
+def _name_of(model: str) -> str:
+    return model if model in WEIGHTS else Path(model).stem
 
 
 def _turned(rng: np.random.Generator, crop: Picture, how: str | None) -> Picture:

@@ -1,4 +1,4 @@
-"""The recogniser's network: a small residual CNN, two layers of global mixing, CTC.
+"""The recogniser's networks: a small residual CNN, layers of global mixing, CTC; and a one-bit CNN.
 
 Input ``(N, 1, 32, W)`` float32, each crop standardised (see ``crops.standardize``), W a multiple
 of 8; output logits ``(N, W / 4, classes)``. Every operation takes any width, so that nothing is
@@ -9,6 +9,11 @@ model, CTC) with the recurrent layers replaced by mixing layers as in SVTR (Du e
 attention over all columns, and a depthwise convolution along the line that tells positions apart.
 Sizes were chosen by measured training speed on two CPU cores, where it decides how much the
 network can see.
+
+``binary`` has weights and activations of one bit everywhere but in its first layer, its shortcuts
+where the number of channels changes, and its last layer. Its units are those of ResNetE (Bethge et
+al. 2019, "Back to Simplicity"): sign, binary convolution, batch norm, around a float shortcut.
+Attention has no like among binary layers; what stands along the line is seen by convolutions.
 """
 
 from __future__ import annotations
@@ -18,11 +23,16 @@ from dataclasses import dataclass, replace
 from torch import Tensor, nn
 from torch.nn import functional
 
+from onlooker.binary.layers import Binarization, BinaryConv2d, draw_weights
 from onlooker.errors import ConfigError
 from onlooker.text.charset import NUM_CLASSES
 
 #: Pixels of width a column of the output stands for.
 STRIDE_PX = 4
+
+#: Of ``binary``: the kernel of a unit along the line, and how far apart its columns stand, in turn.
+_LINE_KERNEL = 5
+_LINE_DILATIONS = (1, 2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +42,10 @@ class ModelConfig:
     Attributes:
         name: The architecture, a key of ``MODELS``.
         channels: Of the three convolutional stages (16 × W/2, 8 × W/4, 4 × W/4).
-        blocks: Residual blocks in each stage.
-        width: Of the sequence layers.
-        layers: Number of mixing, or LSTM, layers.
+        blocks: Residual blocks in each stage; of ``binary`` units, beside the one that opens the
+            stage.
+        width: Of the sequence layers; of ``binary`` also of a last stage, 2 × W/4.
+        layers: Number of mixing, LSTM, or binary layers along the line.
         heads: Attention heads of each.
         expansion: Width of the hidden layer of each mixing layer's MLP, over ``width``.
         classes: Characters and the blank.
@@ -53,7 +64,7 @@ class ModelConfig:
         """Check the name, and that the heads divide the width."""
         if self.name not in MODELS:
             raise ConfigError(f"no recogniser {self.name!r}; there are {', '.join(MODELS)}")
-        if self.width % self.heads:
+        if self.name == "ctc" and self.width % self.heads:
             raise ConfigError(
                 f"model.width {self.width} must be a multiple of model.heads {self.heads}"
             )
@@ -159,6 +170,67 @@ class CRNN(nn.Module):  # type: ignore[misc]
         return self.head(read)
 
 
+class BinaryUnit(nn.Module):  # type: ignore[misc]
+    """A binary convolution and a batch norm, around a shortcut that stays in float."""
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int] = (1, 1),
+        padding: tuple[int, int] = (1, 1),
+        dilation: tuple[int, int] = (1, 1),
+    ) -> None:
+        super().__init__()
+        self.conv = BinaryConv2d(
+            inputs, outputs, kernel, stride, padding, dilation, binarization=Binarization()
+        )
+        self.norm = nn.BatchNorm2d(outputs)
+        layers: list[nn.Module] = []
+        if stride != (1, 1):
+            layers.append(nn.AvgPool2d(stride, stride))
+        if inputs != outputs:
+            layers += [nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs)]
+            draw_weights(layers[-2].weight)
+        self.shortcut = nn.Sequential(*layers)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Map (N, I, H, W) to (N, O, H / stride, W / stride)."""
+        return self.norm(self.conv(maps)) + self.shortcut(maps)
+
+
+class BinaryRecognizer(nn.Module):  # type: ignore[misc]
+    """A CNN whose convolutions multiply signs by signs; see the head of this file.
+
+    Attributes:
+        body: Maps crops to logits (N, classes, 1, W / 4): what is converted to a packed file.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        first, second, third = config.channels
+        stages = [(first, second, (2, 2)), (second, third, (2, 1)), (third, config.width, (2, 1))]
+        layers: list[nn.Module] = [_conv(1, first, 3, 2)]  # 16 × W/2
+        layers += [BinaryUnit(first, first, (3, 3)) for _ in range(config.blocks[0])]
+        # 8 × W/4, 4 × W/4, 2 × W/4
+        for (inputs, outputs, stride), count in zip(stages, (*config.blocks[1:], 0), strict=True):
+            layers.append(BinaryUnit(inputs, outputs, (3, 3), stride))
+            layers += [BinaryUnit(outputs, outputs, (3, 3)) for _ in range(count)]
+        width = config.width
+        layers.append(BinaryUnit(width, width, (2, 1), (2, 1), (0, 0)))  # 1 × W/4
+        for number in range(config.layers):
+            apart = _LINE_DILATIONS[number % len(_LINE_DILATIONS)]
+            reach = (0, apart * (_LINE_KERNEL // 2))
+            layers.append(BinaryUnit(width, width, (1, _LINE_KERNEL), (1, 1), reach, (1, apart)))
+        layers += [nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, config.classes, 1)]
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Map (N, 1, 32, W) to logits (N, W / 4, classes)."""
+        return self.body(crops).squeeze(2).transpose(1, 2)
+
+
 def grow(model: CTCRecognizer, weights: dict[str, Tensor]) -> None:
     """Start ``model`` from the weights of a network with fewer blocks or layers.
 
@@ -230,4 +302,8 @@ def _stages(weights: dict[str, Tensor]) -> list[list[str]]:
     return stages
 
 
-MODELS: dict[str, type[nn.Module]] = {"ctc": CTCRecognizer, "crnn": CRNN}
+MODELS: dict[str, type[nn.Module]] = {
+    "ctc": CTCRecognizer,
+    "crnn": CRNN,
+    "binary": BinaryRecognizer,
+}

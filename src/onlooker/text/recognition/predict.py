@@ -14,7 +14,7 @@ import numpy.typing as npt
 from onlooker.errors import ConfigError, WeightsError
 from onlooker.hub import choose, resolve
 from onlooker.records.text import RecognizedText
-from onlooker.runtime.session import Network
+from onlooker.runtime.session import Calls, Network
 from onlooker.text.charset import NUM_CLASSES
 from onlooker.text.recognition.calibration import Calibration
 from onlooker.text.recognition.crops import Crop, resize_crop, standardize
@@ -22,6 +22,7 @@ from onlooker.text.recognition.decoding import decode_greedy, log_softmax
 from onlooker.text.recognition.drafts import Draft
 from onlooker.text.recognition.language_model import LanguageModel
 from onlooker.text.recognition.lexicon import Lexicon
+from onlooker.text.recognition.packed import PackedRecognizer
 from onlooker.text.recognition.rescoring import Ranked, Rescorer
 from onlooker.text.recognition.spans import contrast, snap
 from onlooker.text.recognition.weights import LANGUAGE_MODEL, WEIGHTS
@@ -32,6 +33,8 @@ MAX_WIDTH_PX = 1600
 BATCH_WIDTH_PX = 4096
 #: Smaller batches would cost more for being many.
 LEAST_WIDTH_PX = 384
+#: Of files that the one-bit engine runs.
+PACKED_SUFFIX = ".onb"
 #: Crops whose logits are held at a time.
 CHUNK = 256
 #: How logits become text: the best class of each column, or doubtful words weighed again with a
@@ -42,6 +45,9 @@ DECODING = "lm"
 
 class TextRecognizer:
     """Reads crops; see :meth:`load`.
+
+    Attributes:
+        path: The network's file.
 
     Example:
         >>> recognizer = TextRecognizer.load()  # doctest: +SKIP
@@ -57,8 +63,16 @@ class TextRecognizer:
         rescorer: Rescorer | None = None,
         calibration: Calibration | None = None,
     ) -> None:
-        self._network = Network(path, threads, small=True)
-        classes = self._network.output_shapes[0][-1]
+        self.path = path
+        classes: int | str | None
+        if path.suffix == PACKED_SUFFIX:
+            packed = PackedRecognizer(path, threads)
+            self._network: Calls = packed
+            classes = packed.classes
+        else:
+            network = Network(path, threads, small=True)
+            self._network = network
+            classes = network.output_shapes[0][-1]
         if classes != NUM_CLASSES:
             raise WeightsError(
                 f"{path} writes {classes} classes, but the charset has {NUM_CLASSES}; "
@@ -70,23 +84,23 @@ class TextRecognizer:
     @classmethod
     def load(
         cls,
-        name: str = "ctc.synth2-int8",
+        name: str | Path = "ctc.synth2-int8",
         *,
         threads: int | None = None,
         decoding: str = DECODING,
         lexicon: Lexicon | None = None,
     ) -> TextRecognizer:
-        """Load weights by name.
+        """Load weights by name, or from a file of your own.
 
         Args:
-            name: A key of ``WEIGHTS``.
+            name: A key of ``WEIGHTS``, or the path of a file: ``.onnx``, or ``.onb`` (packed).
             threads: Threads that may be used; None: as many as Onlooker may use.
             decoding: ``lm`` weighs doubtful words again with a language model; ``greedy`` takes
                 what the network writes.
             lexicon: Words that are expected; needs ``lm``.
 
         Raises:
-            WeightsError: Unknown name, or a file is missing or damaged.
+            WeightsError: Unknown name; a file is missing or damaged, or no recogniser.
             ConfigError: Unknown decoding, or a lexicon without ``lm``.
         """
         if decoding not in DECODINGS:
@@ -98,13 +112,15 @@ class TextRecognizer:
         if decoding == "lm":
             model = LanguageModel.load(choose(WEIGHTS, LANGUAGE_MODEL))
             rescorer = Rescorer(model, lexicon)
-        weights = choose(WEIGHTS, name)
-        return cls(
-            resolve(weights),
-            threads=threads,
-            rescorer=rescorer,
-            calibration=Calibration.load(weights, decoding),
-        )
+        path = Path(name)
+        calibration = None
+        if path.suffix in (PACKED_SUFFIX, ".onnx"):
+            if not path.is_file():
+                raise WeightsError(f"{path} is no file; expected a network, .onnx or .onb")
+        else:
+            weights = choose(WEIGHTS, str(name))
+            path, calibration = resolve(weights), Calibration.load(weights, decoding)
+        return cls(path, threads=threads, rescorer=rescorer, calibration=calibration)
 
     def __call__(self, crops: Sequence[Crop]) -> list[RecognizedText]:
         """Read crops.

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from onlooker.binary.layers import BinaryConv2d, set_gradient_bits
+from onlooker.errors import ConfigError
 from onlooker.text.charset import BLANK, decode
-from onlooker.text.recognition.data import Batch, DataConfig, endless, held_out
-from onlooker.text.recognition.model import CRNN, MODELS, ModelConfig, grow, take_features
+from onlooker.text.recognition.data import Batch, DataConfig, calibration_of, endless, held_out
+from onlooker.text.recognition.losses import ctc, distillation
+from onlooker.text.recognition.model import (
+    CRNN,
+    MODELS,
+    BinaryRecognizer,
+    ModelConfig,
+    grow,
+    take_features,
+)
 from onlooker.training.loop import LoopConfig, fit
 from onlooker.training.recipe import load_recipe
 
@@ -26,30 +36,40 @@ class TrainConfig:
         train: Table ``[train]``.
         start: Averaged weights of a trained ``ctc`` network: a shallower one to grow from, or, for
             a ``crnn``, one whose convolutions are taken over; empty: start from chance.
-        export: Where the ONNX file is written; empty: nowhere.
+        distilled: Share of the distillation in the loss where ``data.lessons`` are read.
+        gradient_bits: 32, or 8: of the gradients in binary convolutions, which is several times as
+            fast on a CPU (``onlooker.binary.gradients``).
+        export: Where the network is written, an ONNX file, or of ``binary`` a packed one; empty:
+            nowhere.
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig
     train: LoopConfig
     start: str = ""
+    distilled: float = 0.5
+    gradient_bits: int = 32
     export: str = ""
 
+    def __post_init__(self) -> None:
+        """Check the share."""
+        if not 0 <= self.distilled <= 1:
+            raise ConfigError(f"distilled must lie in [0, 1], not {self.distilled}")
 
-def loss_of(model: nn.Module, batch: Batch) -> Tensor:
-    """Compute the CTC loss, each text weighted by its length (long texts teach more)."""
+
+def loss_of(model: nn.Module, batch: Batch, distilled: float = 0.0) -> Tensor:
+    """Compute the CTC loss; ``distilled`` of it in favour of what a teacher saw, if that is known.
+
+    Args:
+        model: The network.
+        batch: Crops, texts, and perhaps lessons.
+        distilled: In [0, 1].
+    """
     logits = model(batch.crops.contiguous(memory_format=torch.channels_last))
-    columns = torch.full((len(batch.crops),), logits.shape[1])
-    total = functional.ctc_loss(
-        logits.float().log_softmax(2).transpose(0, 1),
-        batch.labels,
-        columns,
-        batch.label_lengths,
-        blank=BLANK,
-        reduction="sum",
-        zero_infinity=True,
-    )
-    return total / batch.label_lengths.sum()
+    plain = ctc(logits, batch.labels, batch.label_lengths)
+    if batch.taught is None or not distilled:
+        return plain
+    return torch.lerp(plain, distillation(logits, *batch.taught, batch.label_lengths), distilled)
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
@@ -72,6 +92,8 @@ def main(config: TrainConfig) -> None:
     """Train, resuming if there is a checkpoint, and export the averaged network."""
     torch.manual_seed(config.train.seed)
     model = MODELS[config.model.name](config.model).to(memory_format=torch.channels_last)
+    set_gradient_bits(model, config.gradient_bits)
+    binary = {id(layer.weight) for layer in model.modules() if isinstance(layer, BinaryConv2d)}
     if config.start:
         weights = torch.load(config.start, weights_only=True)
         if isinstance(model, CRNN):
@@ -85,13 +107,18 @@ def main(config: TrainConfig) -> None:
     averaged = fit(
         model,
         batches,
-        loss_of,
+        partial(loss_of, distilled=config.distilled),
         config.train,
         size_of=lambda batch: len(batch.crops),
         validate=lambda network: accuracy(network, validation),
         validate_every_s=300,
+        decayed=lambda value: value.ndim > 1 and id(value) not in binary,
     )
-    if config.export:
+    if config.export and isinstance(averaged, BinaryRecognizer):
+        from onlooker.text.recognition.export import export_packed
+
+        export_packed(averaged, Path(config.export), calibration_of(config.data))
+    elif config.export:
         from onlooker.text.recognition.export import export
 
         export(averaged, Path(config.export))
