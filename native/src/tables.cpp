@@ -130,8 +130,9 @@ private:
             tensor.kind = static_cast<Kind>(kind);
             tensor.channels = static_cast<int>(channels);
             tensor.groups = static_cast<int>(groups);
-            // Whole words a group: laid out as if there were no groups.
-            if (tensor.channels / tensor.groups % 64 == 0) tensor.groups = 1;
+            // They lie as if there were no groups, and are said to be one.
+            if (tensor.groups != 1 && tensor.channels / tensor.groups % 64 == 0)
+                fail("tensor %u: %u groups of whole words; expected 1", i, groups);
         }
         if (model_.tensors[model_.result].kind != Kind::float32) fail("result is not of float32");
     }

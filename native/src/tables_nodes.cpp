@@ -148,8 +148,9 @@ private:
         if (!convolution && node.groups != 1)
             fail("node %u: %s in %d groups", node_, name_of(node.operation), node.groups);
         if (node.whole_map) {
-            if (node.padded()) fail("node %u: pooling of the whole map, padded", node_);
-            node.stride_down = node.stride_right = node.dilation_down = node.dilation_right = 1;
+            if (node.padded() || node.stride_down != 1 || node.stride_right != 1 ||
+                node.dilation_down != 1 || node.dilation_right != 1)
+                fail("node %u: pooling of the whole map with a stride, dilation or padding", node_);
             return;
         }
         if (node.kernel_height < 1 || node.kernel_width < 1 || node.stride_down < 1 ||

@@ -14,8 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onlooker.binary import format as packed_format
+from onlooker.binary import native
+from onlooker.binary.engine import PackedModel
 from onlooker.binary.format import Node, Operation, Outlet, OutletKind, PackedFile, Tensor
 from onlooker.binary.format import TensorKind as Kind
+from onlooker.binary.format.builder import Builder
 from onlooker.binary.format.layouts import (
     pack_binary,
     pack_bits,
@@ -166,6 +169,124 @@ def changed(packed: PackedFile, index: int, **fields: Any) -> PackedFile:
 def test_what_does_not_fit_is_named(index: int, fields: dict[str, Any], message: str) -> None:
     with pytest.raises(WeightsError, match=message):
         packed_format.to_bytes(changed(random_packed(7), index, **fields))
+
+
+def residual_again(first: int, *, of_input: bool = False) -> PackedFile:
+    """A node that writes its value over its residual, from a channel on."""
+    builder = Builder()
+    wide, one = builder.tensor(Kind.FLOAT, 3), builder.tensor(Kind.FLOAT, 1)
+    value = OutletKind.VALUE
+    builder.node(
+        Node(operation=Operation.INPUT, channels=3, outlets=(Outlet(kind=value, tensor=wide),))
+    )
+    pointwise = {"operation": Operation.POINTWISE, "channels": 1, "input": wide}
+    builder.node(Node(**pointwise, outlets=(Outlet(kind=value, tensor=one),)))
+    written = (Outlet(kind=value, tensor=wide, first=first),)
+    read = {"input": wide if of_input else one, "residual": wide, "residual_first": 1}
+    builder.node(Node(**pointwise | read, outlets=written))
+    return builder.packed(result=wide, channels=3)
+
+
+def padded_twice(other: int) -> PackedFile:
+    """Two quantized convolutions that pad one tensor, the second with another byte."""
+    builder = Builder()
+    held = builder.tensor(Kind.U8, 1)
+    numbers = builder.floats(np.ones(1, np.float32))
+    outlet = Outlet(kind=OutletKind.U8, tensor=held, numbers=numbers, marks=numbers)
+    builder.node(Node(operation=Operation.INPUT, channels=1, outlets=(outlet,)))
+    window = {"kernel": (3, 3), "padding": (1, 1, 1, 1)}
+    template = Node(operation=Operation.QUANTIZED_CONVOLUTION, channels=1, **window)
+    weights = builder.blob(pack_int8(np.ones((1, 1, 3, 3), np.int8), template))
+    for byte in (7, other):
+        made = builder.tensor(Kind.FLOAT, 1)
+        builder.node(
+            dataclasses.replace(
+                template,
+                input=held,
+                weights=weights,
+                extra=builder.blob(bytes([byte])),
+                outlets=(Outlet(kind=OutletKind.VALUE, tensor=made),),
+            )
+        )
+    return builder.packed(result=made, channels=1)
+
+
+def grouped(channels: int) -> PackedFile:
+    """Bits in two groups."""
+    builder = Builder()
+    floats = builder.tensor(Kind.FLOAT, channels)
+    bits = builder.tensor(Kind.BITS, channels, groups=2)
+    value = Outlet(kind=OutletKind.VALUE, tensor=floats)
+    builder.node(Node(operation=Operation.INPUT, channels=channels, outlets=(value,)))
+    thresholds = builder.floats(np.zeros(channels, np.float32))
+    outlet = Outlet(kind=OutletKind.BITS_BY_FLOAT, tensor=bits, numbers=thresholds)
+    builder.node(
+        Node(operation=Operation.POINTWISE, channels=channels, input=floats, outlets=(outlet,))
+    )
+    return builder.packed(result=floats, channels=channels)
+
+
+def whole_map(**fields: Any) -> PackedFile:
+    """A mean of the whole map."""
+    builder = Builder()
+    floats, mean = builder.tensor(Kind.FLOAT, 2), builder.tensor(Kind.FLOAT, 2)
+    value = OutletKind.VALUE
+    builder.node(
+        Node(operation=Operation.INPUT, channels=2, outlets=(Outlet(kind=value, tensor=floats),))
+    )
+    pooling = {"operation": Operation.AVERAGE_POOLING, "kernel": (0, 0), "input": floats}
+    outlets = (Outlet(kind=value, tensor=mean),)
+    builder.node(Node(channels=2, outlets=outlets, **pooling, **fields))
+    return builder.packed(result=mean, channels=2)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "message"),
+    [
+        (random_packed(1, height=300), random_packed(1, height=65_537), "65537 pixels"),
+        (residual_again(1), residual_again(0), "channels 0 to 0, again"),
+        (residual_again(1), residual_again(1, of_input=True), "channels 1 to 1, again"),
+        (padded_twice(7), padded_twice(8), "other bytes"),
+        (grouped(100), grouped(128), "2 groups"),
+        (whole_map(), whole_map(stride=(2, 1)), "whole map"),
+    ],
+    ids=["size", "residual", "residual read", "padding", "groups", "whole map"],
+)
+def test_both_readers_refuse_the_same(
+    good: PackedFile, bad: PackedFile, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "network.onb"
+    for kernels in ("numpy", *(["reference"] if native.library() else [])):
+        packed_format.write(path, good)
+        PackedModel.load(path, kernels=kernels)
+    with pytest.raises(WeightsError, match=message):
+        packed_format.to_bytes(bad)
+    with monkeypatch.context() as patched:
+        patched.setattr("onlooker.binary.format.file.check", lambda packed, name: None)
+        packed_format.write(path, bad)
+    for kernels in ("numpy", *(["reference"] if native.library() else [])):
+        with pytest.raises(WeightsError, match=r"network\.onb"):
+            PackedModel.load(path, kernels=kernels)
+
+
+def test_what_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    path = tmp_path / "file" / "network.onb"
+    with pytest.raises(WeightsError, match=rf"^{path} cannot be written: [^{{.}}]*$"):
+        packed_format.write(path, random_packed(3))
+    (tmp_path / "folder.onb").mkdir()
+    with pytest.raises(WeightsError, match=r"folder\.onb cannot be written"):
+        packed_format.write(tmp_path / "folder.onb", random_packed(3))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "folder.onb"]
+    unlike = dataclasses.replace(random_packed(3), metadata={"training": {1}})
+    with pytest.raises(WeightsError, match="JSON cannot hold"):
+        packed_format.to_bytes(unlike)
+
+
+def test_a_written_file_has_the_rights_of_any_other(tmp_path: Path) -> None:
+    (tmp_path / "any").write_bytes(b"")
+    packed_format.write(tmp_path / "network.onb", random_packed(3))
+    assert (tmp_path / "network.onb").stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
 def outlet_to(tensor: Tensor, outlet: Outlet, blobs: tuple[bytes, ...] = ()) -> PackedFile:

@@ -66,6 +66,13 @@ def test_every_operation_and_outlet(seed: int) -> None:
     np.testing.assert_allclose(found.reshape(expected.shape), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_what_cannot_be_written_leaves_what_was(tmp_path: Path) -> None:
+    (tmp_path / "network.onnx").mkdir()
+    with pytest.raises(WeightsError, match=r"network\.onnx cannot be written: [^.]*$"):
+        export_onnx(random_packed(5), tmp_path / "network.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["network.onnx"]
+
+
 def test_what_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Other(ReferenceModel):
         def __call__(self, pictures: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from onlooker.binary.format import TensorKind as Kind
 from onlooker.binary.format.builder import Builder
 from onlooker.binary.format.layouts import pack_binary, pack_float, pack_int8
 from onlooker.binary.reference import ReferenceModel, quantized
-from onlooker.errors import MediaError, WeightsError
+from onlooker.errors import MediaError
 
 from .random_packed import random_packed
 
@@ -179,5 +179,7 @@ def test_wrong_pictures_are_named(pictures: Any, message: str) -> None:
 
 
 def test_pictures_too_small_are_refused() -> None:
-    with pytest.raises(WeightsError, match="leaves node"):
+    with pytest.raises(MediaError, match="leaves node"):
         ReferenceModel(random_packed(5))(np.zeros((1, 3, 1, 1), np.float32))
+    with pytest.raises(MediaError, match="65537; expected 1 to 65536"):
+        ReferenceModel(random_packed(5))(np.zeros((1, 3, 1, 65_537), np.float32))

@@ -10,7 +10,6 @@ The compiled engine of ``native/`` does the work; where it was not built, or ``O
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import threading
 import weakref
@@ -25,6 +24,7 @@ import numpy.typing as npt
 
 from onlooker import runtime
 from onlooker.binary import native
+from onlooker.binary.format.metadata import described, from_json
 from onlooker.errors import ConfigError, MediaError, WeightsError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class _Session:
     def __init__(self, library: ctypes.CDLL, model: _Handle, threads: int, size: tuple[int, int]):
         handle = library.onlooker_session_new(model.handle, threads, *size)
         if not handle:
-            raise WeightsError(f"{model.name}: {native.last_error(library)}")
+            raise MediaError(f"{model.name}: {native.last_error(library)}")
         self.library, self.handle, self.name = library, handle, model.name
         self._end = weakref.finalize(self, library.onlooker_session_free, handle)
         self.facts = native.SessionFacts()
@@ -148,11 +148,15 @@ class PackedModel:
     nodes: Sequence[str]
     nbytes: int
 
-    def __init__(self, path: Path, threads: int | None, kernels: str | None) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path | str, threads: int | None = None, *, kernels: str | None = None
+    ) -> None:
+        if not isinstance(path, str | os.PathLike):
+            raise ConfigError(f"a packed network is named by the path of its file, not {path!r}")
+        self.path = Path(path)
         self.threads = runtime.threads() if threads is None else threads
-        if not 1 <= self.threads <= MOST_THREADS:
-            raise ConfigError(f"threads must lie between 1 and {MOST_THREADS}, not {threads}")
+        if not isinstance(self.threads, int) or not 1 <= self.threads <= MOST_THREADS:
+            raise ConfigError(f"threads must lie between 1 and {MOST_THREADS}, not {threads!r}")
         self._handle: _Handle | None = None
         self._reference: ReferenceModel | None = None
         self._start_over()
@@ -165,8 +169,7 @@ class PackedModel:
             self._open_reference()
         else:
             self._open_native(library, kernels or None)  # that reads ONLOOKER_CPU itself
-        self.nbytes = path.stat().st_size
-        self._means, self._deviations = self._normalization()
+        self.nbytes = self.path.stat().st_size
         self._values = self._table()
 
     @classmethod
@@ -182,9 +185,10 @@ class PackedModel:
 
         Raises:
             WeightsError: The file is missing, damaged, or of a newer version.
-            ConfigError: There are no such kernels here, or ``threads`` is out of range.
+            ConfigError: There are no such kernels here, ``threads`` is out of range, or ``path``
+                is no path.
         """
-        return cls(Path(path), threads, kernels)
+        return cls(path, threads, kernels=kernels)
 
     def __call__(self, images: Array | Sequence[Array]) -> Floats:
         """Run the network.
@@ -198,8 +202,8 @@ class PackedModel:
             ``(N, classes)`` float32, or ``(N, C', H', W')`` where the result is a map.
 
         Raises:
-            MediaError: Another type, shape or size than the network takes, or NaN or infinity.
-            WeightsError: The pictures are too small or too large for the network.
+            MediaError: Another type, shape or size than the network takes, too small or too large
+                a one, or NaN or infinity.
         """
         batch = self._checked(images)
         if batch.dtype == np.uint8:
@@ -231,7 +235,7 @@ class PackedModel:
 
         Raises:
             ConfigError: The engine is not there: NumPy is not measured.
-            MediaError, WeightsError: As of a call.
+            MediaError: As of a call.
         """
         if self._handle is None:
             raise ConfigError("profiles are of the compiled engine; here NumPy computes")
@@ -274,7 +278,7 @@ class PackedModel:
 
         Raises:
             ConfigError: The engine is not there.
-            WeightsError: The size does not fit the network.
+            MediaError: The size does not fit the network.
         """
         if self._handle is None:
             raise ConfigError("memory is planned by the compiled engine; here NumPy computes")
@@ -287,10 +291,7 @@ class PackedModel:
         self.kernels = facts.kernels.decode()
         self.nodes = handle.nodes()
         self.result_channels = facts.result_channels
-        try:
-            metadata = json.loads(handle.metadata() or b"{}")
-        except (ValueError, RecursionError) as error:
-            raise WeightsError(f"{self.path}: its metadata is not JSON: {error}") from error
+        metadata = from_json(handle.metadata(), str(self.path))
         self._describe(metadata, facts.input_channels, facts.input_height, facts.input_width)
 
     def _open_reference(self) -> None:
@@ -304,39 +305,14 @@ class PackedModel:
         self.result_channels = packed.tensors[packed.result].channels
         self._describe(packed.metadata, packed.channels, packed.height, packed.width)
 
-    def _describe(self, metadata: Any, channels: int, height: int, width: int) -> None:
-        if not isinstance(metadata, dict):
-            raise WeightsError(f"{self.path}: its metadata is no JSON object")
-        said = metadata.get("input", {})
-        classes = metadata.get("classes") or []
-        if not isinstance(said, dict) or not isinstance(classes, list):
-            raise WeightsError(f"{self.path}: `input` or `classes` of its metadata is damaged")
-        self.metadata = metadata
-        self.classes = tuple(str(name) for name in classes)
+    def _describe(
+        self, metadata: Mapping[str, Any], channels: int, height: int, width: int
+    ) -> None:
+        said = described(metadata, channels, str(self.path))
+        self.metadata, self.classes = metadata, said.classes
         self.channels = channels
-        sizes = [
-            fixed or said.get(key) or 0 for fixed, key in ((height, "height"), (width, "width"))
-        ]
-        if not all(isinstance(size, int) and 0 <= size <= 65536 for size in sizes):
-            raise WeightsError(f"{self.path}: its metadata has an input of {sizes} pixels")
-        self.height, self.width = sizes
-        self._normalized = said
-
-    def _normalization(self) -> tuple[Floats, Floats]:
-        values = []
-        for key, usual in (("mean", 0.0), ("std", 1.0)):
-            said = self._normalized.get(key, usual)
-            try:
-                each = np.broadcast_to(np.asarray(said, np.float32), (self.channels,))
-            except (ValueError, TypeError) as error:
-                raise WeightsError(
-                    f"{self.path}: {key} of its metadata is {said!r}, "
-                    f"expected {self.channels} numbers"
-                ) from error
-            values.append(each)
-        if not (np.isfinite(values[0]).all() and np.isfinite(values[1]).all() and values[1].all()):
-            raise WeightsError(f"{self.path}: mean or std of its metadata is not a number, or zero")
-        return values[0], values[1]
+        self.height, self.width = height or said.height, width or said.width
+        self._means, self._deviations = said.mean, said.std
 
     def _table(self) -> Floats:
         """Return (channels, 256): what each byte of a picture stands for."""

@@ -23,6 +23,7 @@ from onlooker.binary.format import (
     OutletKind,
     PackedFile,
 )
+from onlooker.binary.format.file import write_whole
 from onlooker.binary.format.layouts import (
     unpack_binary,
     unpack_flips,
@@ -52,7 +53,7 @@ def export_onnx(packed: PackedFile, path: Path, *, checks: Sequence[Any] = ()) -
         The largest difference seen, over the results' largest value.
 
     Raises:
-        WeightsError: The results differ; nothing is written.
+        WeightsError: The results differ, or the file cannot be written: nothing is, then.
         MissingExtraError: The package onnx is not installed.
     """
     model = to_onnx(packed)
@@ -63,8 +64,7 @@ def export_onnx(packed: PackedFile, path: Path, *, checks: Sequence[Any] = ()) -
             f"the ONNX network differs from the packed one by {worst:.1e} of its largest result, "
             f"more than {TOLERANCE:.0e}; {path} was not written"
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(contents)
+    write_whole(path, contents)
     return worst
 
 

@@ -30,7 +30,7 @@ from onlooker.binary.format.layouts import (
     unpack_float,
     unpack_int8,
 )
-from onlooker.errors import MediaError
+from onlooker.errors import MediaError, WeightsError
 
 Floats = npt.NDArray[np.float32]
 Map = npt.NDArray[Any]  # (N, H, W, C): float32, bool for bits, uint8 or int16
@@ -59,8 +59,8 @@ class ReferenceModel:
             (N, C', H', W'), or (N, C') where the result is a map of 1 × 1.
 
         Raises:
-            MediaError: The pictures' shape or type does not fit, or they hold NaN or infinity.
-            WeightsError: The pictures are too small for the network.
+            MediaError: The pictures' shape, size or type does not fit, or they hold NaN or
+                infinity.
         """
         result = self.run(pictures)[self.packed.result]
         if result.shape[1:3] == (1, 1):
@@ -72,7 +72,10 @@ class ReferenceModel:
         packed = self.packed
         self._check(pictures)
         count, _, height, width = pictures.shape
-        sizes = map_sizes(packed, height, width, self.name)
+        try:
+            sizes = map_sizes(packed, height, width, self.name)
+        except WeightsError as error:  # of the file's own size it was checked before
+            raise MediaError(str(error)) from error
         dtypes = {
             TensorKind.FLOAT: np.float32,
             TensorKind.BITS: np.bool_,

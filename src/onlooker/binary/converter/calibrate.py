@@ -114,17 +114,14 @@ class Covariance:
         return np.asarray(kept * found + (1 - kept) * diagonal)
 
 
-def picture_bytes(mean: Any, std: Any, channels: int) -> Bytes:
+def picture_bytes(mean: npt.NDArray[np.float32], std: npt.NDArray[np.float32]) -> Bytes:
     """Return how the picture itself is held: its 8-bit pixels, exactly.
 
     Args:
-        mean, std: What was taken off pictures in [0, 1], and what they were divided by; one number
-            a channel.
-        channels: Of the picture.
+        mean, std: (channels,) of pictures in [0, 1]: what was taken off, and divided by.
     """
-    means = np.broadcast_to(np.asarray(mean, np.float64), channels)
-    stds = np.broadcast_to(np.asarray(std, np.float64), channels)
-    return Bytes((255 * stds).astype(np.float32), (255 * means).astype(np.float32))
+    scale, zero = 255 * std.astype(np.float64), 255 * mean.astype(np.float64)
+    return Bytes(scale.astype(np.float32), zero.astype(np.float32))
 
 
 def fits(pictures: npt.NDArray[np.float32], held: Bytes) -> bool:

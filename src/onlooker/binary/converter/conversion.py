@@ -30,7 +30,9 @@ from onlooker.binary.converter.graph import Kind, Op, Uses, Window
 from onlooker.binary.converter.pack import Bytes, folded_inputs, pack
 from onlooker.binary.converter.trace import Network, trace
 from onlooker.binary.format import PackedFile
-from onlooker.errors import ConfigError
+from onlooker.binary.format.metadata import Described, described, to_json
+from onlooker.binary.format.tables import MAX_INPUT_CHANNELS, MAX_INPUT_PX
+from onlooker.errors import ConfigError, WeightsError
 
 FLOAT_LAYERS = ("float32", "int8")
 _BATCH = 16
@@ -64,7 +66,8 @@ def convert(
             an 8-bit first layer reads the picture's own pixels; else a range is chosen for it.
 
     Raises:
-        ConfigError: The network holds what a packed file cannot express; the layer is named.
+        ConfigError: The network holds what a packed file cannot express; the layer is named. Or
+            the shape, the calibration or the metadata do not fit the network.
     """
     kind = float_layers or ("float32" if calibration is None else "int8")
     if kind not in FLOAT_LAYERS:
@@ -73,33 +76,55 @@ def convert(
         raise ConfigError(
             "float_layers 'int8' needs calibration pictures; random ones do for speed"
         )
-    if len(example_input_shape) not in (2, 4):
-        raise ConfigError(f"example_input_shape {example_input_shape}; expected (N, C, H, W)")
-    shape = (2, *map(int, example_input_shape[1:]))
+    shape = _shape(example_input_shape)
     network = trace(copy.deepcopy(model).cpu().eval().float(), shape)
-    described: dict[str, Any] = {
+    told: dict[str, Any] = {
         "architecture": type(model).__name__,
         "producer": f"onlooker {__version__}",
         **(metadata or {}),
     }
-    described.setdefault("input", {"mean": [0.0] * shape[1], "std": [1.0] * shape[1]})
+    told.setdefault("input", {"mean": [0.0] * shape[1], "std": [1.0] * shape[1]})
+    try:
+        to_json(told, "the packed network")
+        prepared = described(told, shape[1], "the packed network")
+    except WeightsError as error:  # nobody's file yet
+        raise ConfigError(str(error)) from error
     bytes_of: dict[Op, Bytes] = {}
     if calibration is not None and kind == "int8":
-        bytes_of = _calibrated(network, calibration, ranges or Calibration(), described, shape)
+        bytes_of = _calibrated(network, calibration, ranges or Calibration(), prepared, shape)
     size = (shape[2], shape[3]) if network.fixed and len(shape) == 4 else (0, 0)
     if len(shape) == 2:
         size = (1, 1)
-    return pack(network.graph, bytes_of=bytes_of, size=size, metadata=described)
+    return pack(network.graph, bytes_of=bytes_of, size=size, metadata=told)
+
+
+def _shape(given: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of the pictures that the network is traced with."""
+    most = (MAX_INPUT_CHANNELS, MAX_INPUT_PX, MAX_INPUT_PX)
+    sizes = tuple(given)[1:]
+    whole = all(isinstance(size, int | np.integer) for size in sizes)
+    if len(sizes) not in (1, 3) or not whole or not all(map(_within, sizes, most)):
+        raise ConfigError(
+            f"example_input_shape {given}; expected (N, C, H, W) or (N, C), at most "
+            f"{MAX_INPUT_CHANNELS} channels and {MAX_INPUT_PX} pixels high and wide"
+        )
+    return (2, *map(int, sizes))
+
+
+def _within(size: int, most: int) -> bool:
+    return 1 <= size <= most
 
 
 def _calibrated(
     network: Network,
     pictures: npt.NDArray[np.float32],
     ranges: Calibration,
-    metadata: Mapping[str, Any],
+    prepared: Described,
     shape: tuple[int, ...],
 ) -> dict[Op, Bytes]:
     """Return how the map that each float convolution reads is held in bytes."""
+    if not isinstance(pictures, np.ndarray):
+        raise ConfigError(f"calibration is a {type(pictures).__name__}; expected a NumPy array")
     if pictures.ndim != len(shape) or pictures.shape[1:] != shape[1:] or not len(pictures):
         raise ConfigError(f"calibration of shape {pictures.shape}; expected (N, {shape[1:]})")
     if pictures.dtype != np.float32 or not np.isfinite(pictures).all():
@@ -110,8 +135,7 @@ def _calibrated(
     graph = network.graph
     needed = [op for op in Uses(graph).ops if op in network.readers]
     folded = folded_inputs(graph, set(needed))
-    said = metadata["input"]
-    held = picture_bytes(said.get("mean", 0.0), said.get("std", 1.0), shape[1])
+    held = picture_bytes(prepared.mean, prepared.std)
     pixels = fits(pictures, held)
     (source,) = (node for node in network.module.graph.nodes if node.op == "placeholder")
     pictured: list[Op] = []

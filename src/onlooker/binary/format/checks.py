@@ -9,13 +9,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from onlooker.binary.format.layouts import weights_length
+from onlooker.binary.format.layouts import WORD_BITS, weights_length
 from onlooker.binary.format.tables import (
     MAX_CHANNELS,
     MAX_INPUT_CHANNELS,
+    MAX_INPUT_PX,
     MAX_NODE_OUTLETS,
     MAX_NODES,
     MAX_OUTLETS,
+    MAX_PRODUCTS,
+    MAX_QUANTIZED_PRODUCTS,
     MAX_SIZE_PX,
     MAX_TENSORS,
     Activation,
@@ -84,8 +87,12 @@ def map_sizes(packed: PackedFile, height: int, width: int, name: str) -> list[tu
     """Return height and width of every tensor for those of the input.
 
     Raises:
-        WeightsError: The input is too small, or maps of unequal size meet.
+        WeightsError: The input is too small or too large, or maps of unequal size meet.
     """
+    if not (1 <= height <= MAX_INPUT_PX and 1 <= width <= MAX_INPUT_PX):
+        raise WeightsError(
+            f"{name}: an input of {height} × {width}; expected 1 to {MAX_INPUT_PX} pixels each"
+        )
     sizes: list[tuple[int, int] | None] = [None] * len(packed.tensors)
     for index, node in enumerate(packed.nodes):
         size = (height, width)
@@ -116,6 +123,8 @@ class _Checker:
     def __init__(self, packed: PackedFile, name: str) -> None:
         self.packed, self.name = packed, name
         self.written: list[npt.NDArray[np.bool_]] = []
+        #: Of u8 tensors: the bytes around them, which are kept once for all that read them.
+        self.padded: dict[int, bytes] = {}
 
     def run(self) -> None:
         packed = self.packed
@@ -127,12 +136,14 @@ class _Checker:
             1 <= packed.channels <= MAX_INPUT_CHANNELS, f"input of {packed.channels} channels"
         )
         for size in (packed.height, packed.width):
-            self.expect(0 <= size <= MAX_SIZE_PX, f"input {size} pixels high or wide")
+            self.expect(0 <= size <= MAX_INPUT_PX, f"input {size} pixels high or wide")
         for index, tensor in enumerate(packed.tensors):
             what = f"tensor {index} has {tensor.channels} channels in {tensor.groups} groups"
             self.expect(1 <= tensor.channels <= MAX_CHANNELS, what)
             fits = tensor.groups >= 1 and tensor.channels % tensor.groups == 0
-            self.expect(fits and (tensor.groups == 1 or tensor.kind == TensorKind.BITS), what)
+            whole_words = fits and tensor.channels // tensor.groups % WORD_BITS == 0
+            grouped = tensor.kind == TensorKind.BITS and not whole_words
+            self.expect(fits and (tensor.groups == 1 or grouped), what)
             self.written.append(np.zeros(tensor.channels, bool))
         for index, node in enumerate(packed.nodes):
             self.node(node, f"node {index} ({node.operation.name.lower().replace('_', ' ')})")
@@ -169,9 +180,13 @@ class _Checker:
         if node.operation in CONVOLUTIONS:
             fits = inputs % node.groups == 0 and node.channels % node.groups == 0
             self.expect(fits, f"{what}: {node.groups} groups of {inputs} to {node.channels}")
+            quantized = node.operation == Operation.QUANTIZED_CONVOLUTION
+            products = inputs // node.groups * node.kernel[0] * node.kernel[1]
+            most = MAX_QUANTIZED_PRODUCTS if quantized else MAX_PRODUCTS
+            self.expect(products <= most, f"{what}: a sum of {products} products")
             length = weights_length(node, inputs)
             self.blob(node.weights, length, f"{what}: weights", optional=False)
-            if node.operation == Operation.QUANTIZED_CONVOLUTION:
+            if quantized:
                 weights = np.frombuffer(self.packed.blobs[node.weights], np.int8)
                 fits = weights.min() >= -MAX_WEIGHT and weights.max() <= MAX_WEIGHT
                 self.expect(bool(fits), f"{what}: weights beyond {MAX_WEIGHT}")
@@ -223,7 +238,7 @@ class _Checker:
         self.expect(tensor.kind in kinds, f"{what} reads {tensor.kind.name}")
         if node.operation == Operation.BINARY_CONVOLUTION:
             # Groups of whole words lie as one group does.
-            whole = tensor.channels // node.groups % 64 == 0
+            whole = tensor.channels // node.groups % WORD_BITS == 0
             same = tensor.groups == (1 if whole else node.groups)
             self.expect(same, f"{what} of {node.groups} groups reads bits of {tensor.groups}")
         if not reads_slice(node):
@@ -242,7 +257,12 @@ class _Checker:
             sources = np.frombuffer(self.packed.blobs[node.extra], "<u4")
             self.expect(int(sources.max()) < inputs, f"{what} reads channel {sources.max()}")
         elif node.operation == Operation.QUANTIZED_CONVOLUTION:
-            self.blob(node.extra, inputs, f"{what}: padding", optional=not any(node.padding))
+            padded = any(node.padding)
+            self.blob(node.extra, inputs, f"{what}: padding", optional=not padded)
+            if padded:
+                bytes_around = bytes(self.packed.blobs[node.extra])
+                same = self.padded.setdefault(node.input, bytes_around) == bytes_around
+                self.expect(same, f"{what} pads tensor {node.input} with other bytes than before")
         else:
             self.expect(node.extra == -1, f"{what} has blob {node.extra} too many")
 
@@ -265,7 +285,13 @@ class _Checker:
         self.expect(tensor.kind == _WRITTEN[outlet.kind], f"{what}: {outlet.kind} to {tensor.kind}")
         last = outlet.first + node.channels
         self.expect(last <= tensor.channels, f"{what} to channel {last} of {tensor.channels}")
-        again = outlet.tensor == node.residual and outlet.kind == OutletKind.VALUE
+        # Number by number in its place; from another channel on, sums would be added up.
+        again = (
+            outlet.tensor == node.residual
+            and outlet.tensor != node.input
+            and outlet.kind == OutletKind.VALUE
+            and outlet.first == node.residual_first
+        )
         fresh = not self.written[outlet.tensor][outlet.first : last].any()
         self.expect(fresh or again, f"{what}, channels {outlet.first} to {last - 1}, again")
         self.written[outlet.tensor][outlet.first : last] = True

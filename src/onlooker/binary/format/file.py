@@ -6,15 +6,14 @@ version, a damaged one, and one whose tables do not fit together.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import struct
-import tempfile
 import zlib
 from pathlib import Path
-from typing import Any
 
 from onlooker.binary.format.checks import check
+from onlooker.binary.format.metadata import from_json, to_json
 from onlooker.binary.format.tables import (
     ALIGNMENT,
     BLOB,
@@ -45,12 +44,10 @@ def to_bytes(packed: PackedFile) -> bytes:
     """Lay a packed network out as the bytes of a file.
 
     Raises:
-        WeightsError: The tables do not fit together.
+        WeightsError: The tables do not fit together, or JSON cannot hold the metadata.
     """
     check(packed, "packed network")
-    metadata = json.dumps(
-        dict(packed.metadata), ensure_ascii=False, sort_keys=True, allow_nan=False
-    ).encode()
+    metadata = to_json(packed.metadata, "packed network")
     outlets = [outlet for node in packed.nodes for outlet in node.outlets]
     tables = bytearray()
     for tensor in packed.tensors:
@@ -93,27 +90,35 @@ def to_bytes(packed: PackedFile) -> bytes:
 
 
 def write(path: str | Path, packed: PackedFile) -> None:
-    """Write a packed network, whole or not at all.
+    """Write a packed network, whole or not at all; folders that are missing are made.
 
     Raises:
-        WeightsError: The tables do not fit together.
-        OSError: The file cannot be written.
+        WeightsError: As of :func:`to_bytes`, or the file cannot be written.
     """
-    path = Path(path)
-    contents = to_bytes(packed)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
+    write_whole(Path(path), to_bytes(packed))
+
+
+def write_whole(path: Path, contents: bytes) -> None:
+    """Write a file, whole or not at all, with the rights that any new file of the user has.
+
+    Raises:
+        WeightsError: It cannot be written; what stood there before stands there still.
+    """
+    temporary: Path | None = None
     try:
-        with os.fdopen(handle, "wb") as file:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
+        with temporary.open("wb") as file:
             file.write(contents)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes the file readable by its owner alone; a network is no secret.
-        temporary.chmod(0o644)
         temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
+    except BaseException as error:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise WeightsError(f"{path} cannot be written: {error.strerror or error}") from error
         raise
 
 
@@ -191,7 +196,7 @@ def from_bytes(contents: bytes, name: str) -> PackedFile:
             channels=channels,
             height=height,
             width=width,
-            metadata=_metadata(bytes(view[metadata_at : metadata_at + metadata_length]), name),
+            metadata=from_json(bytes(view[metadata_at : metadata_at + metadata_length]), name),
         )
     except ValueError as error:  # a number that is no member of an enumeration
         raise WeightsError(f"{name}: {error}") from error
@@ -281,16 +286,6 @@ def _blobs(rows: memoryview, view: memoryview, end: int, name: str) -> tuple[mem
             )
         blobs.append(view[offset : offset + length])
     return tuple(blobs)
-
-
-def _metadata(text: bytes, name: str) -> dict[str, Any]:
-    try:
-        metadata = json.loads(text or b"{}")
-    except (ValueError, RecursionError) as error:
-        raise WeightsError(f"{name}: its metadata is not JSON: {error}") from error
-    if not isinstance(metadata, dict):
-        raise WeightsError(f"{name}: its metadata is not a JSON object")
-    return metadata
 
 
 def _aligned(offset: int) -> int:

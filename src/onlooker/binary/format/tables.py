@@ -26,7 +26,13 @@ MAX_BLOBS = 262_144
 MAX_CHANNELS = 65_536
 MAX_INPUT_CHANNELS = 4_096
 MAX_NODE_OUTLETS = 64
+#: Height and width of a picture, and of any map.
+MAX_INPUT_PX = 65_536
 MAX_SIZE_PX = 1 << 20
+#: Products of a sum: float32 holds every integer up to the first; as many products of a weight up
+#: to 63 with a byte up to 255 fit 32 bits.
+MAX_PRODUCTS = 1 << 24
+MAX_QUANTIZED_PRODUCTS = 131_072
 
 
 class TensorKind(IntEnum):
