@@ -10,6 +10,7 @@ asserted.
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -317,6 +318,18 @@ REFUSED: dict[str, tuple[nn.Module, str]] = {
     "product of maps": (small(Called(lambda maps: maps * maps)), "product of two maps"),
     "rows": (small(Called(lambda maps: maps[:, :, ::2])), "slice"),
     "joined rows": (small(Called(lambda maps: torch.cat([maps, maps], 2))), "along axis 2"),
+    "turned maps": (small(Called(lambda maps: maps.permute(0, 2, 3, 1))), "a transposition"),
+    "turned rows of groups": (
+        small(Called(lambda maps: maps.reshape(-1, 3, 1, 8, 8).transpose(3, 4))),
+        "a transposition",
+    ),
+    "quotient of maps": (small(Called(lambda maps: 1 / maps)), "a division by a map"),
+    "division by zero": (small(Called(lambda maps: maps / 0)), "a division by zero"),
+    "rounded quotient": (
+        small(Called(lambda maps: torch.div(maps, 2, rounding_mode="floor"))),
+        "a division that rounds",
+    ),
+    "infinite constant": (small(Called(lambda maps: maps + math.inf)), "no finite number"),
     "control flow": (small(Called(lambda maps: maps if maps.sum() > 0 else -maps)), "traced"),
 }
 
@@ -357,6 +370,71 @@ def test_wrong_settings_are_refused() -> None:
     model[0].bias.data[1] = float("inf")
     with pytest.raises(ConfigError, match="0: its bias"):
         convert(model, (1, 3, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"shape": (1, 4, 8, 8)}, "0 cannot compute an input of"),
+        ({"shape": (1, 3, 1, 1)}, "0 cannot compute an input of"),
+        ({"shape": (1, 3, 0, 8)}, "example_input_shape"),
+        ({"shape": (1, 3, 8.5, 8)}, "example_input_shape"),
+        ({"shape": (1, 3, 8, 65_537)}, "65536 pixels"),
+        ({"metadata": {"input": {"mean": [0.5, 0.5]}}}, "mean of its metadata .* 3 numbers"),
+        ({"metadata": {"input": {"std": [1, 0, 1]}}}, "std of its metadata is not"),
+        ({"metadata": {"input": 3}}, "`input` or `classes`"),
+        ({"metadata": {"training": {1, 2}}}, "JSON cannot hold"),
+        ({"metadata": {"training": math.nan}}, "JSON cannot hold"),
+        ({"calibration": [[1.0]]}, "calibration is a list"),
+    ],
+)
+def test_what_does_not_fit_the_network_is_said(settings: dict[str, Any], message: str) -> None:
+    shape = settings.pop("shape", (1, 3, 8, 8))
+    with pytest.raises(ConfigError, match=message):
+        convert(small(nn.Conv2d(3, 4, 3)).eval(), shape, **settings)
+
+
+def test_arithmetic_with_constants_agrees_bit_for_bit() -> None:
+    class Arithmetic(nn.Module):
+        def forward(self, maps: Tensor) -> Tensor:
+            maps = -((2.5 - maps) / 0.3)
+            maps = maps.sub(torch.tensor([0.1, 0.2, 0.3])[:, None, None])
+            return (maps - functional.relu(maps)).div_(7)
+
+    class Before(nn.Module):
+        """Of what is divided a sign is made: it must turn where PyTorch's does."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = BinaryConv2d(3, 5, 1)
+
+        def forward(self, maps: Tensor) -> Tensor:
+            return self.conv((maps - 0.7) / 3.3 - 0.05)
+
+    inputs = np.random.default_rng(0).normal(size=(2, 3, 6, 8)).astype(np.float32)
+    found = ReferenceModel(packed_of(Arithmetic(), inputs.shape))(inputs)
+    expected = Arithmetic()(torch.from_numpy(inputs)).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+    model = Before().eval()
+    turning = np.float32(0.7) + np.float32(0.165) + np.arange(-24, 24) * np.float32(2**-24)
+    inputs = np.resize(turning.astype(np.float32), (1, 3, 6, 8))
+    found = ReferenceModel(packed_of(model, inputs.shape))(inputs)
+    with torch.no_grad():
+        expected = model(torch.from_numpy(inputs)).numpy()
+    assert len(np.unique(expected)) > 1
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_channels_are_shuffled_by_permutation_too() -> None:
+    class Permuted(nn.Module):
+        def forward(self, maps: Tensor) -> Tensor:
+            count, channels, height, width = maps.shape
+            groups = maps.view(count, 2, channels // 2, height, width)
+            return groups.permute(0, 2, 1, 3, 4).reshape(count, channels, height, width) + 1
+
+    inputs = np.random.default_rng(0).normal(size=(1, 4, 3, 3)).astype(np.float32)
+    found = ReferenceModel(packed_of(Permuted(), inputs.shape))(inputs)
+    np.testing.assert_array_equal(found, Permuted()(torch.from_numpy(inputs)).numpy())
 
 
 def test_arguments_may_be_named_and_windows_computed() -> None:

@@ -29,7 +29,7 @@ class Affine:
     """x · scale + shift, one number a channel.
 
     Attributes:
-        scale, shift: (C,) float32, or None: 1, or 0.
+        scale, shift: (C,) float32, or None: 1, or 0; of a division the scale is float64.
         fused: Rounded once, not after the product and after the sum: as PyTorch's batch norm.
     """
 

@@ -88,8 +88,14 @@ class Functions:
         args = (*args, *named)
         if target in (operator.add, operator.iadd, torch.add):
             return self._added(args[0], args[1], kwargs)
+        if target in (operator.sub, operator.isub, torch.sub, torch.subtract):
+            return self._subtracted(args[0], args[1], kwargs)
         if target in (operator.mul, operator.imul, torch.mul):
             return self._multiplied(args[0], args[1])
+        if target in (operator.truediv, operator.itruediv, torch.div, torch.true_divide):
+            return self._divided(args[0], args[1], kwargs)
+        if target in (operator.neg, torch.neg):
+            return self._multiplied(args[0], -1.0)
         if target in (torch.cat, torch.concat, torch.concatenate):
             return self._concatenated(*args, **kwargs)
         if target is operator.getitem:
@@ -125,6 +131,7 @@ class Functions:
             torch.flatten: "flatten",
             torch.reshape: "reshape",
             torch.transpose: "transpose",
+            torch.permute: "permute",
             torch.squeeze: "squeeze",
             torch.chunk: "chunk",
             torch.split: "split",
@@ -141,8 +148,8 @@ class Functions:
             return found
         if name in ("view", "reshape", "flatten", "squeeze"):
             return self._reshaped(found)
-        if name == "transpose":
-            return self._transposed(found)
+        if name in ("transpose", "permute"):
+            return self._permuted(found, name, args[1:], kwargs)
         if name in ("chunk", "split"):
             return self._parts(found)
         if name == "mean":
@@ -150,7 +157,13 @@ class Functions:
         functions: dict[str, Callable[..., Any]] = {
             "add": torch.add,
             "add_": torch.add,
+            "sub": torch.sub,
+            "sub_": torch.sub,
             "mul": torch.mul,
+            "mul_": torch.mul,
+            "div": torch.div,
+            "div_": torch.div,
+            "neg": torch.neg,
             "relu": torch.relu,
             "relu_": torch.relu,
             "tanh": torch.tanh,
@@ -168,6 +181,25 @@ class Functions:
             return replace(one, value=self.graph.add(one.value, other.value, self.name))
         found, number = (one, other) if isinstance(one, Traced) else (other, one)
         return self._affine(found, shift=self._numbers(found, number))
+
+    def _subtracted(self, one: Any, other: Any, kwargs: Any) -> Traced:
+        # A change of sign is exact: x − y is x + (−y), to the last bit.
+        if isinstance(other, Traced):
+            return self._added(one, self._affine(other, scale=self._numbers(other, -1.0)), kwargs)
+        return self._added(one, -other, kwargs)
+
+    def _divided(self, one: Any, other: Any, kwargs: Any) -> Traced:
+        if not isinstance(one, Traced) or isinstance(other, Traced):
+            raise self._fail("a division by a map")
+        if kwargs.get("rounding_mode") is not None:
+            raise self._fail("a division that rounds")
+        # Rounded once, the product with the inverse in float64 is the quotient: that of two float32
+        # numbers lies never so near to the middle of two others.
+        with np.errstate(divide="ignore"):
+            inverse: Any = 1 / self._numbers(one, other).astype(np.float64)
+        if (np.abs(inverse) > np.finfo(np.float32).max).any():
+            raise self._fail("a division by zero, or nearly")
+        return self._affine(one, scale=inverse, fused=True)
 
     def _multiplied(self, one: Any, other: Any) -> Traced:
         if isinstance(one, Traced) and isinstance(other, Traced):
@@ -190,6 +222,8 @@ class Functions:
             spread = np.broadcast_to(constant, shape)
         except ValueError:
             raise self._fail(f"arithmetic with a constant of shape {constant.shape}") from None
+        if not np.isfinite(constant).all():
+            raise self._fail("arithmetic with a constant that is no finite number")
         self._per_channel(found, "arithmetic with a constant")
         return np.ascontiguousarray(spread.reshape(channels))
 
@@ -266,13 +300,21 @@ class Functions:
         value = self.graph.gather(found.value, found.order.ravel().tolist(), self.name)
         return Traced(value, found.size)
 
-    def _transposed(self, found: Traced) -> Traced:
-        if found.order is None:
-            raise self._fail("a transposition")
-        turned = found.order.T
-        if tuple(self.real[self.node].shape[1:3]) != turned.shape:
+    def _permuted(self, found: Traced, name: str, axes: Any, kwargs: Any) -> Traced:
+        ndim = self.real[self.node].ndim
+        if name == "transpose":
+            named = [kwargs[key] for key in ("dim0", "dim1") if key in kwargs]
+            one, other = list(axes) + named
+            places = list(range(ndim))
+            places[one], places[other] = places[other], places[one]
+        else:
+            given = kwargs.get("dims", axes[0] if len(axes) == 1 else axes)
+            places = [place % ndim for place in given]
+        if places == list(range(ndim)):
+            return found
+        if found.order is None or places != [0, 2, 1, 3, 4]:
             raise self._fail("a transposition of anything but groups of channels")
-        return replace(found, order=turned)
+        return replace(found, order=found.order.T)
 
     def _map(self, found: Traced) -> Traced:
         if found.flat or found.order is not None:

@@ -114,7 +114,12 @@ class _Walker(Functions):
                 self._output(self.found.get(node.args[0], node.args[0]))
             else:
                 args = fx.node.map_arg((node.args, node.kwargs), lambda key: self.real[key])
-                self.real[node] = getattr(interpreter, node.op)(node.target, *args)
+                try:
+                    self.real[node] = getattr(interpreter, node.op)(node.target, *args)
+                except (RuntimeError, ValueError, TypeError, IndexError) as error:
+                    raise ConfigError(
+                        f"{self.name} cannot compute an input of {self.shape}: {error}"
+                    ) from error
                 self.found[node] = self._node(node)
         for op in self.graph.ops:
             if op.kind != Kind.BINARY and any(ref.op.kind == Kind.SIGN for ref in op.inputs):
