@@ -12,7 +12,7 @@ from torch import nn
 
 from onlooker.binary import format as packed_format
 from onlooker.binary.converter import convert
-from onlooker.binary.models import build
+from onlooker.binary.models import LENET, build
 from onlooker.binary.onnx_export import export_onnx
 from onlooker.classification.data import to_input
 from onlooker.classification.datasets import read_split
@@ -23,9 +23,6 @@ from onlooker.errors import ConfigError
 CALIBRATED_ON = 256
 #: Of networks without training: as ImageNet's.
 SIDE_PX = 224
-CLASSES = 1000
-#: Takes digits: of one channel, of one size.
-LENET = "bmxnet-lenet"
 
 
 def pack_run(
@@ -79,7 +76,7 @@ def pack_untrained(
         out: The packed file.
         onnx: The float twin; None: not wanted.
         side: Of its pictures in pixels; up to 64 it has the stem for CIFAR. LeNet's have 28.
-        classes: Number of logits.
+        classes: Number of logits; None: 1000, of LeNet 10.
         float_layers: As of `pack_run`.
 
     Raises:
@@ -95,10 +92,10 @@ def pack_untrained(
     generator = torch.Generator().manual_seed(0)
     pictures = torch.rand((32, channels, side, side), generator=generator)
     torch.manual_seed(0)
-    model = build(name, classes=classes or CLASSES, stem=stem)
+    model = build(name, classes=classes, stem=stem)
     with torch.no_grad():
-        model.train()(pictures)  # running statistics that fit the weights
-    names = [f"class {number}" for number in range(classes or CLASSES)]
+        logits = model.train()(pictures)  # running statistics that fit the weights
+    names = [f"class {number}" for number in range(logits.shape[1])]
     return _write(
         model.eval(),
         name,

@@ -27,7 +27,7 @@ from onlooker.binary.models.resnet_e import ResNetE
 from onlooker.binary.models.stems import STEMS
 from onlooker.errors import ConfigError
 
-__all__ = ["FLOAT_MODELS", "MODELS", "STEMS", "build"]
+__all__ = ["FLOAT_MODELS", "LENET", "MODELS", "STEMS", "build"]
 
 #: Widths behind the transitions: round(floor(channels / reduction) / 32) · 32, with the published
 #: reductions (BinaryDenseNet-28: 2.7, 2.7, 2.2; -37: 3.3, 3.3, 4; -45: 2.7, 3.3, 4).
@@ -59,9 +59,12 @@ LAYOUTS = {
     "meliusnet-12": DenseLayout(layers=(2, 2, 2, 2), widths=(96, 128, 128), improvement=True),
 }
 
+#: Takes digits: of one channel, of 28 pixels.
+LENET = "bmxnet-lenet"
+
 #: Name → called with binarization, number of classes, stem, width.
 MODELS: dict[str, Callable[[Binarization, int, str, float], nn.Module]] = {
-    "bmxnet-lenet": LeNet,
+    LENET: LeNet,
     "bmxnet-resnet-18": ResNet18,
     "resnet-e-18": partial(ResNetE, blocks=(2, 2, 2, 2)),
     "resnet-e-34": partial(ResNetE, blocks=(3, 4, 6, 3)),
@@ -77,8 +80,8 @@ def build(
     name: str,
     binarization: Binarization | None = None,
     *,
-    classes: int = 1000,
-    stem: str = "imagenet",
+    classes: int | None = None,
+    stem: str | None = None,
     width: float = 1.0,
 ) -> nn.Module:
     """Build a network with random weights.
@@ -86,13 +89,16 @@ def build(
     Args:
         name: One of ``MODELS`` or ``FLOAT_MODELS``.
         binarization: How its binary layers quantize; None: the defaults.
-        classes: Number of logits.
-        stem: One of ``STEMS``; LeNet: ``digits``.
+        classes: Number of logits; None: ImageNet's 1000, of LeNet the ten digits.
+        stem: One of ``STEMS``; LeNet: ``digits``, which is its only one. None: LeNet's, of others
+            ``imagenet``.
         width: All channels are multiplied by this.
 
     Raises:
         ConfigError: There is no network, or stem, of this name.
     """
+    usual_classes, usual_stem = (10, "digits") if name == LENET else (1000, "imagenet")
+    classes, stem = usual_classes if classes is None else classes, stem or usual_stem
     if name in FLOAT_MODELS:
         return FLOAT_MODELS[name](classes, stem, width)
     if name in MODELS:
