@@ -59,6 +59,8 @@ def test_convert_knows_the_network_for_digits(capsys, tmp_path):
     out = tmp_path / "net.onb"
     assert run(capsys, "binary", "convert", "bmxnet-lenet", "-o", out)[0] == 0
     code, text, _ = run(capsys, "binary", "inspect", out, "--json")
+    assert len(json.loads(text)["metadata"]["classes"]) == 10
+    code, text, _ = run(capsys, "binary", "inspect", out, "--json")
     assert code == 0
     assert (json.loads(text)["height"], json.loads(text)["width"]) == (28, 28)
     code, _, err = run(capsys, "binary", "convert", "bmxnet-lenet", "-o", out, "--side", "32")
@@ -102,7 +104,9 @@ def test_bench_tells_times_and_where_they_go(capsys, packed):
     assert sum(node["microseconds"] for node in values["nodes"]) > 0
     code, text, _ = run(capsys, "binary", "bench", packed, "--runs", "3", "--layers")
     assert code == 0
-    assert max(map(len, text.splitlines()[1:])) <= 80
+    path, *lines = text.splitlines()
+    assert path == str(packed)
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.native

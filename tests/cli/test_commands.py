@@ -293,3 +293,10 @@ def test_json_is_utf8_whatever_the_names_are(tmp_path: Path) -> None:
     assert printed("remove", photos / os.fsdecode(name))
     [[root]] = printed("list", "--folders")  # type: ignore[misc]
     assert root["exclude"] == ["./caf\\xe9.png"]  # type: ignore[index]
+
+
+def test_info_fits_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, text, _ = run(capsys, "info", "--library", tmp_path)
+    assert code == 0
+    for line in text.splitlines():
+        assert len(line) <= 80 or " " not in line.strip(), line

@@ -207,8 +207,9 @@ def bench(file: Path, side: int | None, runs: int, layers: bool, as_json: bool) 
     if as_json:
         click.echo(json.dumps(values, ensure_ascii=False))
         return
+    click.echo(path_text(file))
     click.echo(
-        f"{path_text(file)}, {height} × {width}, kernels {model.kernels}, "
+        f"  {height} × {width}, kernels {model.kernels}, "
         f"{model.threads} thread{'s' if model.threads > 1 else ''}: "
         f"{values['median_ms']:.2f} ms (best {values['best_ms']:.2f}); "
         f"memory {size(memory.arena)}"

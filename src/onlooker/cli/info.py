@@ -7,6 +7,7 @@ import importlib.util
 import json
 import platform
 import sqlite3
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,14 @@ def command(folder: Path | None, as_json: bool) -> None:
                     if isinstance(value, dict)
                     else value
                 )
-                click.echo(f"  {key:<26} {shown}")
+                for line in textwrap.wrap(
+                    f"  {key:<26} {shown}",
+                    80,
+                    subsequent_indent=" " * 29,
+                    break_long_words=False,
+                    break_on_hyphens=False,
+                ):
+                    click.echo(line)
         else:
             click.echo(f"{click.style(title, bold=True)} {block}")
 
