@@ -1,9 +1,9 @@
 """Entrances of the networks, in float: picture → the first maps.
 
-A batch norm without scale standardises the colours, so that nothing has to be done to a picture
-before. ``imagenet`` is that of ResNet (He et al. 2015), ``cifar`` the "thumbnail" of BMXNet v2, and
-``grouped`` that of Bethge et al. 2020, "MeliusNet", sec. 3.3: three 3×3 convolutions, two of them
-in groups, at a quarter of the cost.
+A batch norm without scale and shift comes first: in training it standardises each colour over the
+batch, later by the mean and variance of the training. ``imagenet`` is that of ResNet (He et al.
+2015), ``cifar`` the "thumbnail" of BMXNet v2, and ``grouped`` that of Bethge et al. 2020,
+"MeliusNet", sec. 3.3: three 3×3 convolutions, two of them in groups, at a quarter of the cost.
 """
 
 from __future__ import annotations
