@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -21,10 +20,9 @@ from onlooker.classification.losses import distillation, smoothed_cross_entropy
 from onlooker.classification.model import ModelConfig, build_network
 from onlooker.errors import ConfigError
 from onlooker.training.loop import LoopConfig, fit, load_averaged
-from onlooker.training.recipe import build, load_recipe
+from onlooker.training.recipe import load_recipe, save_recipe, saved_recipe
 from onlooker.training.slim import load_slim, save_slim
 
-RECIPE_NAME = "recipe.json"
 #: Pictures that are measured at once.
 _MEASURED = 250
 
@@ -134,11 +132,7 @@ def load_run(folder: Path) -> tuple[nn.Module, TrainConfig]:
         ConfigError: The folder holds no recipe.
         WeightsError: It holds no weights.
     """
-    try:
-        values = json.loads((folder / RECIPE_NAME).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise ConfigError(f"no readable {RECIPE_NAME} in {folder}: {error}") from None
-    config = build(TrainConfig, values, str(folder / RECIPE_NAME))
+    config = saved_recipe(TrainConfig, folder)
     return load_averaged(build_network(config.model), folder).eval(), config
 
 
@@ -170,8 +164,7 @@ def main(config: TrainConfig) -> nn.Module:
     model = model.to(memory_format=torch.channels_last)
     set_gradient_bits(model, config.gradient_bits)
     out = Path(loop.out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / RECIPE_NAME).write_text(json.dumps(asdict(config), indent=2), encoding="utf-8")
+    save_recipe(config, out, "classification")
 
     latent = latent_names(model)
     binary = {id(value) for name, value in model.named_parameters() if name in latent}

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from onlooker.binary.engine import PackedModel
     from onlooker.binary.format import Node, PackedFile
 
-PACKERS = {"classification": "onlooker.classification.export"}
+PACKERS = {
+    "classification": "onlooker.classification.export",
+    "text.recognition": "onlooker.text.recognition.export",
+}
 """Task → where its ``pack(source, …)`` lives: the training side, loaded by name as in ``train``."""
 
 #: Side of pictures where neither the file nor the user says one.
@@ -78,8 +81,8 @@ def convert(
         raise click.UsageError("--output and --onnx name the same file")
     if importlib.util.find_spec("torch") is None:
         raise MissingExtraError("converting", "train")
-    packer = importlib.import_module(PACKERS["classification"])
     folder = Path(source)
+    packer = importlib.import_module(PACKERS[_task_of(folder)])
     if folder.is_dir():
         if side or classes:
             raise click.UsageError("--side and --classes go with the name of a network")
@@ -98,6 +101,17 @@ def convert(
             f"{path_text(onnx)}: {size(onnx.stat().st_size)}; its results differ by "
             f"{written['difference']:.1g} of the largest"
         )
+
+
+def _task_of(folder: Path) -> str:
+    """Return the task that a training folder says it is of; classification if it says none."""
+    try:
+        said = json.loads((folder / "recipe.json").read_text(encoding="utf-8")).get("task")
+    except (OSError, ValueError, AttributeError):
+        said = None  # a name, or a folder without a recipe, which the packer names
+    if said is not None and said not in PACKERS:
+        raise ConfigError(f"{folder} is a training of {said!r}; packed are {', '.join(PACKERS)}")
+    return said or "classification"
 
 
 @command.command("inspect", short_help="What a packed file holds.")

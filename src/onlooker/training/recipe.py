@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 import types
 import typing
@@ -13,6 +14,10 @@ from typing import Any, TypeVar
 from onlooker.errors import ConfigError
 
 Config = TypeVar("Config")
+
+#: Of a training folder: the recipe that it was trained by, and in it the name of its task.
+RECIPE_NAME = "recipe.json"
+TASK = "task"
 
 
 def load_recipe(
@@ -46,6 +51,27 @@ def load_recipe(
                 raise ConfigError(f"cannot use the override {override!r}: {parent} is no table")
         table[key] = _value(value.strip())
     return build(kind, tables, "the defaults" if path is None else str(path))
+
+
+def save_recipe(config: Any, folder: Path, task: str) -> None:
+    """Write a recipe as it was resolved beside what is trained by it, with the name of its task."""
+    folder.mkdir(parents=True, exist_ok=True)
+    values = {TASK: task, **dataclasses.asdict(config)}
+    (folder / RECIPE_NAME).write_text(json.dumps(values, indent=2), encoding="utf-8")
+
+
+def saved_recipe(kind: type[Config], folder: Path) -> Config:
+    """Read what `save_recipe` wrote.
+
+    Raises:
+        ConfigError: The folder holds no recipe, or one of another kind.
+    """
+    try:
+        values = json.loads((folder / RECIPE_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"no readable {RECIPE_NAME} in {folder}: {error}") from None
+    values.pop(TASK, None)
+    return build(kind, values, str(folder / RECIPE_NAME))
 
 
 def build(kind: type[Config], values: dict[str, Any], where: str) -> Config:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
 from onlooker.binary import format as packed_format  # noqa: E402
 from onlooker.binary.converter import convert  # noqa: E402
+from onlooker.cli.main import cli  # noqa: E402
 from onlooker.errors import ConfigError, WeightsError  # noqa: E402
 from onlooker.text.charset import NUM_CLASSES, encode  # noqa: E402
 from onlooker.text.recognition.crops import standardize  # noqa: E402
 from onlooker.text.recognition.data import DataConfig, Pool, augment, make_batch  # noqa: E402
-from onlooker.text.recognition.export import export_packed  # noqa: E402
+from onlooker.text.recognition.export import export_packed, pack_run  # noqa: E402
 from onlooker.text.recognition.lessons import (  # noqa: E402
     KEPT,
     lessons_of,
@@ -24,12 +27,14 @@ from onlooker.text.recognition.lessons import (  # noqa: E402
     save_lessons,
 )
 from onlooker.text.recognition.losses import ctc, distillation  # noqa: E402
-from onlooker.text.recognition.model import BinaryRecognizer, ModelConfig  # noqa: E402
+from onlooker.text.recognition.model import MODELS, BinaryRecognizer, ModelConfig  # noqa: E402
 from onlooker.text.recognition.packed import PackedRecognizer  # noqa: E402
 from onlooker.text.recognition.predict import TextRecognizer  # noqa: E402
-from onlooker.text.recognition.train import loss_of  # noqa: E402
+from onlooker.text.recognition.train import TrainConfig, load_run, loss_of  # noqa: E402
+from onlooker.text.recognition.train import main as train  # noqa: E402
 from onlooker.text.synthesis.shards import save_shard  # noqa: E402
 from onlooker.text.synthesis.words import WordPicture  # noqa: E402
+from onlooker.training.recipe import build, save_recipe  # noqa: E402
 
 SMALL = ModelConfig(name="binary", channels=(16, 16, 32), blocks=(1, 1, 0), width=32, layers=2)
 
@@ -182,3 +187,46 @@ def test_the_loss_goes_from_the_texts_to_the_teacher(network: BinaryRecognizer) 
     taught = distillation(logits, *batch.taught, batch.label_lengths)
     assert torch.allclose(loss_of(network, batch, 1.0), taught)
     assert torch.allclose(loss_of(network, batch, 0.5), (plain + taught) / 2)
+
+
+def test_a_training_is_packed_by_the_command_and_goes_on_from_its_weights(tmp_path: Path) -> None:
+    shown = [
+        WordPicture(picture=picture, text=text)
+        for width, text in ((64, "ab"), (96, "cde"))
+        for picture in crops(12, width)
+    ]
+    save_shard(tmp_path / "words-00000.npz", shown)
+    save_shard(tmp_path / "words-00001.npz", shown)
+    tables = {
+        "model": {"name": "binary", "channels": [16, 16, 32], "width": 32, "layers": 1},
+        "data": {"shards": str(tmp_path), "min_shards": 1, "batch_width_px": 480},
+        "train": {"out": str(tmp_path / "run"), "steps": 2, "threads": 1, "bfloat16": False},
+    }
+    config = build(TrainConfig, {**tables, "export": str(tmp_path / "end.onb")}, "here")
+    train(config)
+    said = CliRunner().invoke(
+        cli, ["binary", "convert", str(tmp_path / "run"), "-o", str(tmp_path / "run.onb")]
+    )
+    assert said.exit_code == 0, said.output
+    assert (tmp_path / "run.onb").stat().st_size == (tmp_path / "end.onb").stat().st_size
+    again = replace(
+        config,
+        start=str(tmp_path / "run" / "averaged.pt"),
+        train=replace(config.train, out=str(tmp_path / "more"), steps=1, warmup_steps=10**9),
+        export="",
+    )
+    train(again)  # at a rate of nearly nothing: signs stay as they were
+    before, after = (load_run(tmp_path / name)[0] for name in ("run", "more"))
+    ours, theirs = before.state_dict(), after.state_dict()
+    name = "body.1.conv.weight"
+    assert ((ours[name] >= 0) == (theirs[name] >= 0)).all()
+    other = replace(config.model, name="ctc", heads=1)
+    save_recipe(replace(config, model=other), tmp_path / "run", "text.recognition")
+    torch.save(MODELS["ctc"](other).state_dict(), tmp_path / "run" / "averaged.pt")
+    with pytest.raises(ConfigError, match="not 'binary'"):
+        pack_run(tmp_path / "run", tmp_path / "no.onb")
+    save_recipe(config, tmp_path / "run", "text.detection")
+    said = CliRunner().invoke(
+        cli, ["binary", "convert", str(tmp_path / "run"), "-o", str(tmp_path / "run.onb")]
+    )
+    assert said.exit_code != 0

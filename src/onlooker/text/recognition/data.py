@@ -279,10 +279,15 @@ def calibration_of(config: DataConfig, count: int = 256) -> npt.NDArray[np.float
     Args:
         config: Names the shards; the first that is not held out is read.
         count: How many are wanted; fewer where there are not as many of a width.
+
+    Raises:
+        ConfigError: There are no shards.
     """
-    path = sorted(Path(config.shards).glob(PATTERN))[config.held_out]
+    paths = sorted(Path(config.shards).glob(PATTERN))[config.held_out :]
+    if not paths:
+        raise ConfigError(f"no shards {PATTERN} for training in {config.shards}")
     by_width: dict[int, list[npt.NDArray[np.uint8]]] = {}
-    for crop in read_shard(path):
+    for crop in read_shard(paths[0]):
         by_width.setdefault(crop.picture.shape[1], []).append(crop.picture)
     most = max(by_width.values(), key=len)
     return standardize(np.stack(most[:count]))[:, None]

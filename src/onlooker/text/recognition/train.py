@@ -22,8 +22,8 @@ from onlooker.text.recognition.model import (
     grow,
     take_features,
 )
-from onlooker.training.loop import LoopConfig, fit
-from onlooker.training.recipe import load_recipe
+from onlooker.training.loop import LoopConfig, fit, load_averaged
+from onlooker.training.recipe import load_recipe, save_recipe, saved_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,8 @@ class TrainConfig:
         data: Table ``[data]``.
         train: Table ``[train]``.
         start: Averaged weights of a trained ``ctc`` network: a shallower one to grow from, or, for
-            a ``crnn``, one whose convolutions are taken over; empty: start from chance.
+            a ``crnn``, one whose convolutions are taken over; for ``binary`` those of its like, to
+            go on with; empty: start from chance.
         distilled: Share of the distillation in the loss where ``data.lessons`` are read.
         gradient_bits: 32, or 8: of the gradients in binary convolutions, which is several times as
             fast on a CPU (``onlooker.binary.gradients``).
@@ -96,10 +97,13 @@ def main(config: TrainConfig) -> None:
     binary = {id(layer.weight) for layer in model.modules() if isinstance(layer, BinaryConv2d)}
     if config.start:
         weights = torch.load(config.start, weights_only=True)
-        if isinstance(model, CRNN):
+        if isinstance(model, BinaryRecognizer):
+            model.load_state_dict(weights)
+        elif isinstance(model, CRNN):
             take_features(model, weights)
         else:
             grow(model, weights)
+    save_recipe(config, Path(config.train.out), "text.recognition")
     batches = endless(config.data, config.train.seed)
     first = next(batches)  # waits for the shards, so that the held-out ones are there too
     del first
@@ -122,6 +126,17 @@ def main(config: TrainConfig) -> None:
         from onlooker.text.recognition.export import export
 
         export(averaged, Path(config.export))
+
+
+def load_run(folder: Path) -> tuple[nn.Module, TrainConfig]:
+    """Load the averaged network of a training folder, in evaluation mode, and its recipe.
+
+    Raises:
+        ConfigError: The folder holds no recipe.
+        WeightsError: It holds no weights.
+    """
+    config = saved_recipe(TrainConfig, folder)
+    return load_averaged(MODELS[config.model.name](config.model), folder).eval(), config
 
 
 def train_from_recipe(path: Path, overrides: list[str]) -> None:
