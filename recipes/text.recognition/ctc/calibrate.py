@@ -22,10 +22,11 @@ import numpy as np
 from scipy.optimize import minimize
 
 from onlooker.hub import choose
+from onlooker.metrics import expected_calibration_error
 from onlooker.text.recognition.calibration import PATH, Calibration
 from onlooker.text.recognition.evaluate import MODEL
 from onlooker.text.recognition.language_model import LanguageModel
-from onlooker.text.recognition.metrics import expected_calibration_error, recognition_metrics
+from onlooker.text.recognition.metrics import recognition_metrics
 from onlooker.text.recognition.predict import DECODINGS, TextRecognizer
 from onlooker.text.recognition.rescoring import Rescorer, RescoringConfig
 from onlooker.text.recognition.weights import LANGUAGE_MODEL, WEIGHTS

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 
 torch = pytest.importorskip("torch", reason="the extra `train` is not installed")
 
@@ -15,9 +16,12 @@ from onlooker.binary import format as packed_format  # noqa: E402
 from onlooker.binary.converter import convert  # noqa: E402
 from onlooker.cli.main import cli  # noqa: E402
 from onlooker.errors import ConfigError, WeightsError  # noqa: E402
+from onlooker.hub import sha256_of  # noqa: E402
+from onlooker.metrics import EvaluationConfig  # noqa: E402
 from onlooker.text.charset import NUM_CLASSES, encode  # noqa: E402
 from onlooker.text.recognition.crops import standardize  # noqa: E402
 from onlooker.text.recognition.data import DataConfig, Pool, augment, make_batch  # noqa: E402
+from onlooker.text.recognition.evaluate import evaluate  # noqa: E402
 from onlooker.text.recognition.export import export_packed, pack_run  # noqa: E402
 from onlooker.text.recognition.lessons import (  # noqa: E402
     KEPT,
@@ -230,3 +234,12 @@ def test_a_training_is_packed_by_the_command_and_goes_on_from_its_weights(tmp_pa
         cli, ["binary", "convert", str(tmp_path / "run"), "-o", str(tmp_path / "run.onb")]
     )
     assert said.exit_code != 0
+
+
+def test_an_evaluation_takes_a_file(packed: Path, tmp_path: Path) -> None:
+    Image.fromarray(crops(1, 96)[0]).save(tmp_path / "a.png")
+    (tmp_path / "labels.tsv").write_text("a.png\tword\n", encoding="utf-8")
+    report = evaluate(EvaluationConfig(data=tmp_path, decoding="greedy", model=str(packed)))
+    assert (report.n, report.metrics["word_accuracy"]) == (1, 0.0)
+    assert report.model_name == "small+outline.synth1"
+    assert report.model_sha256.startswith(sha256_of(packed))

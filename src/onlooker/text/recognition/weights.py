@@ -6,6 +6,8 @@ from onlooker.hub import Weights
 
 #: What doubtful words are weighed again with.
 LANGUAGE_MODEL = "ngram.words1"
+#: The recogniser with weights and activations of one bit.
+ONE_BIT = "binary.synth1"
 
 WEIGHTS: dict[str, Weights] = {
     "ctc.synth2": Weights(
@@ -33,6 +35,15 @@ WEIGHTS: dict[str, Weights] = {
         licence="Apache-2.0",
         paper="Shi, Bai, Yao 2015 (CRNN)",
         card="recipes/text.recognition/lstm/card.md",
+        preprocessing={"height_px": 32, "width_step_px": 8, "channels": "grey, standardised"},
+    ),
+    ONE_BIT: Weights(
+        name=ONE_BIT,
+        file="text_recognition/binary.synth1.onb",
+        sha256="ec9cb2bf2051d54e18468f33533d3a58492b59189863c2a07bd79cc9cf855690",
+        licence="Apache-2.0",
+        paper="Bethge et al. 2019 (ResNetE); Graves et al. 2006 (CTC)",
+        card="recipes/text.recognition/binary/card.md",
         preprocessing={"height_px": 32, "width_step_px": 8, "channels": "grey, standardised"},
     ),
     "ngram.words1": Weights(
