@@ -1,7 +1,7 @@
 """Picture → the class that it shows, by a one-bit network or a float one.
 
     >>> from onlooker.classification import ImageClassifier   # doctest: +SKIP
-    >>> ImageClassifier.load("net.onb")([picture])[0][0].name # doctest: +SKIP
+    >>> ImageClassifier.load()([picture])[0][0].name          # doctest: +SKIP
     'ship'
 
 The networks and their papers: ``onlooker.binary.models``.

@@ -8,6 +8,7 @@ import numpy as np
 
 from onlooker.classification.datasets import read_split
 from onlooker.classification.predict import ImageClassifier
+from onlooker.classification.weights import DEFAULT
 from onlooker.errors import ConfigError
 from onlooker.hub import sha256_of
 from onlooker.metrics import EvaluationConfig, Report, expected_calibration_error
@@ -29,16 +30,13 @@ def evaluate(config: EvaluationConfig) -> Report:
         class lies from the share of such that are right (15 bins).
 
     Raises:
-        ConfigError: No network is named; the split is missing or malformed, or has classes that
-            the network has not.
+        ConfigError: The split is missing or malformed, or has classes that the network has not.
         MediaError: A picture cannot be decoded.
         WeightsError: The network is missing, damaged, or no classifier.
     """
     split = config.split or SPLIT
     data = read_split(config.data, split)
-    if config.model is None:
-        raise ConfigError("no classifier is shipped yet: name one of your own with --model FILE")
-    classifier = ImageClassifier.load(config.model)
+    classifier = ImageClassifier.load(config.model or DEFAULT)
     known = classifier.model.classes
     strange = sorted(set(data.classes) - set(known))
     if strange:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from onlooker.binary.engine import PackedModel
 from onlooker.classification.float_model import FloatModel
-from onlooker.classification.weights import WEIGHTS
+from onlooker.classification.weights import DEFAULT, WEIGHTS
 from onlooker.errors import ConfigError, WeightsError
 from onlooker.hub import choose, resolve
 from onlooker.records import ClassLabel
@@ -31,7 +31,7 @@ class ImageClassifier:
         path: Its file.
 
     Example:
-        >>> ImageClassifier.load("net.onb")([picture])[0][0].name  # doctest: +SKIP
+        >>> ImageClassifier.load()([picture])[0][0].name  # doctest: +SKIP
         'ship'
     """
 
@@ -51,7 +51,7 @@ class ImageClassifier:
         self.name = path.stem
 
     @classmethod
-    def load(cls, name: str | Path, *, threads: int | None = None) -> ImageClassifier:
+    def load(cls, name: str | Path = DEFAULT, *, threads: int | None = None) -> ImageClassifier:
         """Load a network by its name or from a file of your own.
 
         Args:

@@ -18,24 +18,25 @@ from onlooker.errors import MediaError
 )
 @click.option(
     "--model",
-    metavar="FILE",
-    required=True,
-    help="A network: a packed file (.onb) or its float twin (.onnx).",
+    metavar="FILE|NAME",
+    help="A network: a packed file (.onb), its float twin (.onnx), or a shipped one's name.  "
+    "[default: one of ten classes]",
 )
 @click.option(
     "--top", type=click.IntRange(min=1), default=3, show_default=True, help="So many classes each."
 )
 @json_option
-def command(photos: tuple[Path, ...], model: str, top: int, as_json: bool) -> None:
+def command(photos: tuple[Path, ...], model: str | None, top: int, as_json: bool) -> None:
     """Tell which classes PHOTOs most probably show, best first.
 
     A network knows the classes that it was trained on, and answers with one of them whatever it is
     shown. A photo that cannot be read is reported and the others go on; the exit status is then 1.
     """
     from onlooker.classification import ImageClassifier
+    from onlooker.classification.weights import DEFAULT
     from onlooker.media.image import read_image
 
-    classifier = ImageClassifier.load(model)
+    classifier = ImageClassifier.load(model or DEFAULT)
     failed = False
     for photo in photos:
         try:

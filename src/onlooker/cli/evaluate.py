@@ -52,8 +52,8 @@ TASKS: dict[str, tuple[str, str]] = {
 )
 @click.option(
     "--model",
-    metavar="FILE",
-    help="Of classification and text.recognition: the network.",
+    metavar="FILE|NAME",
+    help="Of classification and text.recognition: another network.",
 )
 @json_option
 def command(
