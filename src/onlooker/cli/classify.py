@@ -20,7 +20,7 @@ from onlooker.errors import MediaError
     "--model",
     metavar="FILE|NAME",
     help="A network: a packed file (.onb), its float twin (.onnx), or a shipped one's name.  "
-    "[default: one of ten classes]",
+    "[default: one that knows the ten classes of CIFAR-10, to try it out]",
 )
 @click.option(
     "--top", type=click.IntRange(min=1), default=3, show_default=True, help="So many classes each."
