@@ -115,7 +115,7 @@ def rows(
                 contenders[name, kind] = lambda model=model: model(picture)
         for (name, kind), times in measure(contenders, ROUNDS).items():
             found[name][kind][str(threads)] = times
-            print(f"{name}, {kind}, threads {threads}: {times['median_ms']:.3f}", flush=True)
+            print(f"{name}, {kind}, threads {threads}: {times['best_ms']:.3f}", flush=True)
     return found
 
 

@@ -209,12 +209,12 @@ def classifiers(result: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|",
     ]
     for name, row in result["networks"].items():
-        one, two = (row["ms"][threads]["median_ms"] for threads in ("1", "2"))
+        one, two = (row["ms"][threads]["best_ms"] for threads in ("1", "2"))
         twin = row.get("twin_ms")
         lines.append(
             f"| {name} | {'the one-bit engine' if twin else 'ONNX Runtime'} "
             f"| {percent(row['top1'])} | {row['megabytes']:.2f} | {one:.2f} | {two:.2f} "
-            f"| {'{:.2f}'.format(twin['1']['median_ms']) if twin else ''} |"
+            f"| {'{:.2f}'.format(twin['1']['best_ms']) if twin else ''} |"
         )
     count = next(iter(result["networks"].values()))["n"]
     return [
@@ -222,7 +222,7 @@ def classifiers(result: dict[str, Any]) -> list[str]:
         "",
         f"{count:,} pictures of CIFAR-10's training part that were held out; as JPEG, which the "
         "papers' were not. Float twin: the same network in float32, in ONNX Runtime, one thread. "
-        f"Medians, contenders in turn; {where(result)}; `python benchmarks/classifiers.py`.",
+        f"Least of many runs, contenders in turn; {where(result)}; `python benchmarks/classifiers.py`.",
     ]
 
 
