@@ -222,7 +222,8 @@ def classifiers(result: dict[str, Any]) -> list[str]:
         "",
         f"{count:,} pictures of CIFAR-10's training part that were held out; as JPEG, which the "
         "papers' were not. Float twin: the same network in float32, in ONNX Runtime, one thread. "
-        f"Least of many runs, contenders in turn; {where(result)}; `python benchmarks/classifiers.py`.",
+        f"Least of many runs, contenders in turn; {where(result)}; "
+        "`python benchmarks/classifiers.py`.",
     ]
 
 
